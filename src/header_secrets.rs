@@ -33,7 +33,7 @@ const TRIES: usize = 5;
 
 /// A secret, without itself. Times are seconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct About {
+pub struct SecretSummary {
     /// The name.
     pub name: String,
     /// The only origin the secret is sent to; none yet if the user has not named one.
@@ -173,7 +173,7 @@ pub async fn put(
             Err(error) => return Err(error),
         };
         let origin = origin.clone().or(before);
-        let stored = Stored {
+        let stored = StoredSecret {
             schema: SCHEMA,
             value: Zeroizing::new(secret.expose().to_owned()),
             origin: origin.clone(),
@@ -192,7 +192,7 @@ pub async fn put(
 ///
 /// # Errors
 /// [`Error::Vault`].
-pub async fn list(vault: &Vault) -> Result<Vec<About>, Error> {
+pub async fn list(vault: &Vault) -> Result<Vec<SecretSummary>, Error> {
     let mut found = Vec::new();
     for (entry, kind) in vault.list().await? {
         let Some(name) = entry
@@ -202,7 +202,7 @@ pub async fn list(vault: &Vault) -> Result<Vec<About>, Error> {
             continue;
         };
         if let Some((stored, _)) = read(vault, name).await? {
-            found.push(About {
+            found.push(SecretSummary {
                 name: name.to_owned(),
                 origin: stored.origin.clone(),
                 put_at: stored.put_at,
@@ -241,7 +241,7 @@ pub async fn headers(
             match part {
                 Part::Text(text) => value.push_str(text),
                 Part::Secret(name) => {
-                    value.push_str(lend(vault, name, origin, now).await?.expose());
+                    value.push_str(secret_for(vault, name, origin, now).await?.expose());
                     last.clone_from(name);
                 }
             }
@@ -281,7 +281,7 @@ pub async fn note_use(vault: &Arc<Vault>, templates: &[Template], now: SystemTim
 ///
 /// # Errors
 /// Any, before the secret is bound.
-pub async fn lend(
+pub async fn secret_for(
     vault: &Vault,
     name: &str,
     origin: &str,
@@ -331,7 +331,7 @@ fn entry(name: &str) -> String {
 }
 
 #[derive(Deserialize, Serialize)]
-struct Stored {
+struct StoredSecret {
     schema: u32,
     value: Zeroizing<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -341,11 +341,11 @@ struct Stored {
     used_at: Option<u64>,
 }
 
-async fn read(vault: &Vault, name: &str) -> Result<Option<(Stored, u64)>, Error> {
+async fn read(vault: &Vault, name: &str) -> Result<Option<(StoredSecret, u64)>, Error> {
     let Some(found) = vault.read(&entry(name)).await? else {
         return Ok(None);
     };
-    let stored: Option<Stored> = serde_json::from_str(found.content.expose()).ok();
+    let stored: Option<StoredSecret> = serde_json::from_str(found.content.expose()).ok();
     match stored.filter(|stored| found.kind == EntryKind::ApiKey && stored.schema == SCHEMA) {
         Some(stored) => Ok(Some((stored, found.rev))),
         None => Err(Error::Foreign(name.to_owned())),
@@ -355,7 +355,7 @@ async fn read(vault: &Vault, name: &str) -> Result<Option<(Stored, u64)>, Error>
 async fn write(
     vault: &Vault,
     name: &str,
-    stored: &Stored,
+    stored: &StoredSecret,
     expected: Expected,
 ) -> Result<(), Error> {
     let text = serde_json::to_string(stored).map_err(|_| Error::Foreign(name.to_owned()))?;

@@ -280,7 +280,7 @@ impl ClientKey {
             return Ok(());
         }
         let origin = server.origin().ascii_serialization();
-        let text = header_secrets::lend(vault, name, &origin, now.now()).await?;
+        let text = header_secrets::secret_for(vault, name, &origin, now.now()).await?;
         let broken = |source| Error::Key {
             name: name.clone(),
             source,

@@ -32,7 +32,7 @@ pub use sign_in::{DEFAULT_ACCOUNT, DpopArg, SignInArgs};
 pub use units::Port;
 pub use usage_error::{ParseError, TORN, UsageError};
 pub use vault::{
-    Common, Cost, ExportArgs, ExportPassphraseArgs, ImportArgs, InitArgs, NameArgs,
-    NewPassphraseArgs, Opens, PasswdArgs, ProtectArgs, PutArgs, ShowArgs, SlotAddArgs, SlotArgs,
-    SlotCommand, SlotRotateArgs, UnlockArgs, VaultArgs, VaultCommand,
+    Cost, ExportPassphraseArgs, InitArgs, NameArgs, NewPassphraseArgs, Opens, PasswdArgs,
+    ProtectArgs, PutArgs, ShowArgs, SlotAddArgs, SlotArgs, SlotCommand, SlotRotateArgs, UnlockArgs,
+    VaultArgs, VaultCommand, VaultCommonArgs, VaultExportArgs, VaultImportArgs,
 };

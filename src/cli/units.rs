@@ -6,41 +6,41 @@ use std::time::Duration;
 
 /// The form that a flag takes, where the user typed another. The message leaves out the user's text.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Expected(pub(super) &'static str);
+pub(super) struct ExpectedValue(pub(super) &'static str);
 
-impl fmt::Display for Expected {
+impl fmt::Display for ExpectedValue {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(self.0)
     }
 }
 
-impl std::error::Error for Expected {}
+impl std::error::Error for ExpectedValue {}
 
 /// The port that mcp-remote takes behind the URL. Hosts fill it in from a setting, and an empty word is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Port(pub Option<u16>);
 
-pub(super) fn optional_port(text: &str) -> Result<Port, Expected> {
+pub(super) fn optional_port(text: &str) -> Result<Port, ExpectedValue> {
     match text.trim() {
         "" => Ok(Port(None)),
         text => port(text).map(|port| Port(Some(port))),
     }
 }
 
-pub(super) fn port(text: &str) -> Result<u16, Expected> {
+pub(super) fn port(text: &str) -> Result<u16, ExpectedValue> {
     text.parse()
-        .map_err(|_| Expected("a port: a number up to 65535"))
+        .map_err(|_| ExpectedValue("a port: a number up to 65535"))
 }
 
-pub(super) fn bytes(text: &str) -> Result<u64, Expected> {
+pub(super) fn bytes(text: &str) -> Result<u64, ExpectedValue> {
     number(text, 1024.., "a number of bytes, 1024 at least")
 }
 
-pub(super) fn in_flight(text: &str) -> Result<u32, Expected> {
+pub(super) fn in_flight(text: &str) -> Result<u32, ExpectedValue> {
     number(text, 1..=4096, "a number from 1 to 4096")
 }
 
-pub(super) fn descriptor(text: &str) -> Result<u32, Expected> {
+pub(super) fn descriptor(text: &str) -> Result<u32, ExpectedValue> {
     number(
         text,
         3..,
@@ -52,26 +52,26 @@ fn number<T: std::str::FromStr + PartialOrd>(
     text: &str,
     range: impl RangeBounds<T>,
     expected: &'static str,
-) -> Result<T, Expected> {
+) -> Result<T, ExpectedValue> {
     text.parse()
         .ok()
         .filter(|number| range.contains(number))
-        .ok_or(Expected(expected))
+        .ok_or(ExpectedValue(expected))
 }
 
 /// Reads seconds, up to ten years: anything longer is a typing mistake, and `Duration` cannot hold everything `f64`
 /// can.
-pub(super) fn seconds(text: &str) -> Result<f64, Expected> {
+pub(super) fn seconds(text: &str) -> Result<f64, ExpectedValue> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.0..=315_360_000.0).contains(&seconds) => Ok(seconds),
-        _ => Err(Expected("a number of seconds, such as 30 or 0.5")),
+        _ => Err(ExpectedValue("a number of seconds, such as 30 or 0.5")),
     }
 }
 
 /// Reads a whole number with its unit, up to a day: an older list says nothing of the present.
-pub(super) fn duration(text: &str) -> Result<Duration, Expected> {
-    const EXPECTED: Expected =
-        Expected("a whole number and its unit: 500ms, 30s, 2m or 1h, at most 24h");
+pub(super) fn duration(text: &str) -> Result<Duration, ExpectedValue> {
+    const EXPECTED: ExpectedValue =
+        ExpectedValue("a whole number and its unit: 500ms, 30s, 2m or 1h, at most 24h");
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let number = text.strip_suffix(unit).unwrap_or_default();
     let millis = match unit {
@@ -93,11 +93,11 @@ pub(super) fn duration(text: &str) -> Result<Duration, Expected> {
 
 /// Reads the value of a variable that stands for a switch. Empty is off, as for a variable that a container sets to
 /// nothing.
-pub(super) fn switch(text: &str) -> Result<bool, Expected> {
+pub(super) fn switch(text: &str) -> Result<bool, ExpectedValue> {
     match text.trim().to_ascii_lowercase().as_str() {
         "1" | "true" | "yes" | "y" | "on" => Ok(true),
         "" | "0" | "false" | "no" | "n" | "off" => Ok(false),
-        _ => Err(Expected(
+        _ => Err(ExpectedValue(
             "1, true, yes or on; or 0, false, no, off or nothing",
         )),
     }

@@ -12,7 +12,7 @@ use std::fmt;
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::cli::units::Expected;
+use crate::cli::units::ExpectedValue;
 use crate::report::Failure;
 
 /// A command line that is not a request.
@@ -68,15 +68,15 @@ impl ParseError {
             ErrorKind::DisplayHelp
             | ErrorKind::DisplayVersion
             | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Self::Help(error),
-            _ => Self::Usage(Found(&error).mistake(command, words)),
+            _ => Self::Usage(ClapError(&error).mistake(command, words)),
         }
     }
 }
 
 /// An error of clap's, with access to its context.
-struct Found<'a>(&'a clap::Error);
+struct ClapError<'a>(&'a clap::Error);
 
-impl Found<'_> {
+impl ClapError<'_> {
     fn mistake(&self, command: &Command, words: &[OsString]) -> UsageError {
         match self.0.kind() {
             ErrorKind::InvalidValue if self.text(ContextKind::InvalidValue) == Some("") => {
@@ -137,7 +137,7 @@ impl Found<'_> {
         let argument = self.argument();
         let expected = self.0.source().and_then(|source| source.downcast_ref());
         let expected = match expected {
-            Some(Expected(expected)) => expected,
+            Some(ExpectedValue(expected)) => expected,
             None => "another value",
         };
         if argument == "CALLBACK_PORT" {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::cli::LogArgs;
-use crate::cli::units::{Expected, descriptor};
+use crate::cli::units::{ExpectedValue, descriptor};
 
 /// The flags that open the vault.
 #[derive(Debug, Default, Args)]
@@ -37,7 +37,7 @@ pub enum VaultCommand {
     /// Holds the vault open for bridges without a terminal
     Unlock(UnlockArgs),
     /// Locks the vault: running bridges forget its key and their tokens
-    Lock(Common),
+    Lock(VaultCommonArgs),
     /// Changes the passphrase; no entry is touched
     Passwd(PasswdArgs),
     /// Puts a passphrase or another program's key in the place of the key file
@@ -48,11 +48,11 @@ pub enum VaultCommand {
     /// Reads every entry and says whether all are whole
     Verify(ShowArgs),
     /// Gives the vault a new root key and encrypts every entry again
-    Rekey(Common),
+    Rekey(VaultCommonArgs),
     /// Writes everything into an encrypted file for another machine
-    Export(ExportArgs),
+    Export(VaultExportArgs),
     /// Takes the entries of such a file
-    Import(ImportArgs),
+    Import(VaultImportArgs),
     /// Keeps a secret from the terminal or stdin, for headers: ${vault:NAME}
     Put(PutArgs),
     /// Lists the secrets that were put, their age and last use; never a secret
@@ -61,7 +61,7 @@ pub enum VaultCommand {
     Rm(NameArgs),
     /// Is the unlock agent; `unlock` starts it
     #[command(hide = true)]
-    Agent(Common),
+    Agent(VaultCommonArgs),
 }
 
 /// A way to open the vault.
@@ -79,7 +79,7 @@ pub enum SlotCommand {
 
 /// The flags of every vault command.
 #[derive(Debug, Default, Args)]
-pub struct Common {
+pub struct VaultCommonArgs {
     /// The flags that open the vault.
     #[command(flatten)]
     pub vault: VaultArgs,
@@ -96,7 +96,7 @@ pub struct ShowArgs {
     pub json: bool,
     /// The flags of every vault command.
     #[command(flatten)]
-    pub common: Common,
+    pub common: VaultCommonArgs,
 }
 
 /// `mcpipe vault init`.
@@ -113,7 +113,7 @@ pub struct InitArgs {
     pub kdf: Cost,
     /// The flags of every vault command.
     #[command(flatten)]
-    pub common: Common,
+    pub common: VaultCommonArgs,
 }
 
 /// `mcpipe vault unlock`.
@@ -124,7 +124,7 @@ pub struct UnlockArgs {
     pub long: Duration,
     /// The flags of every vault command.
     #[command(flatten)]
-    pub common: Common,
+    pub common: VaultCommonArgs,
 }
 
 /// The sources of a new passphrase beside the terminal.
@@ -156,7 +156,7 @@ pub struct PasswdArgs {
     pub new: NewPassphraseArgs,
     /// The flags of every vault command.
     #[command(flatten)]
-    pub common: Common,
+    pub common: VaultCommonArgs,
 }
 
 /// `mcpipe vault protect`.
@@ -173,7 +173,7 @@ pub struct ProtectArgs {
     pub new: NewPassphraseArgs,
     /// The flags of every vault command.
     #[command(flatten)]
-    pub common: Common,
+    pub common: VaultCommonArgs,
 }
 
 /// `mcpipe vault slot add`.
@@ -190,7 +190,7 @@ pub struct SlotAddArgs {
     pub new: NewPassphraseArgs,
     /// The flags of every vault command.
     #[command(flatten)]
-    pub common: Common,
+    pub common: VaultCommonArgs,
 }
 
 /// `mcpipe vault slot remove`.
@@ -201,7 +201,7 @@ pub struct SlotArgs {
     pub slot: String,
     /// The flags of every vault command.
     #[command(flatten)]
-    pub common: Common,
+    pub common: VaultCommonArgs,
 }
 
 /// `mcpipe vault slot rotate`.
@@ -215,7 +215,7 @@ pub struct SlotRotateArgs {
     pub new: NewPassphraseArgs,
     /// The flags of every vault command.
     #[command(flatten)]
-    pub common: Common,
+    pub common: VaultCommonArgs,
 }
 
 /// The sources of an export's passphrase beside the terminal.
@@ -235,7 +235,7 @@ pub struct ExportPassphraseArgs {
 
 /// `mcpipe vault export`.
 #[derive(Debug, Args)]
-pub struct ExportArgs {
+pub struct VaultExportArgs {
     /// The file to make; one that is there is left alone
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
@@ -244,12 +244,12 @@ pub struct ExportArgs {
     pub passphrase: ExportPassphraseArgs,
     /// The flags of every vault command.
     #[command(flatten)]
-    pub common: Common,
+    pub common: VaultCommonArgs,
 }
 
 /// `mcpipe vault import`.
 #[derive(Debug, Args)]
-pub struct ImportArgs {
+pub struct VaultImportArgs {
     /// The file that `mcpipe vault export` made
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
@@ -261,7 +261,7 @@ pub struct ImportArgs {
     pub passphrase: ExportPassphraseArgs,
     /// The flags of every vault command.
     #[command(flatten)]
-    pub common: Common,
+    pub common: VaultCommonArgs,
 }
 
 /// `mcpipe vault put`.
@@ -275,7 +275,7 @@ pub struct PutArgs {
     pub origin: Option<String>,
     /// The flags of every vault command.
     #[command(flatten)]
-    pub common: Common,
+    pub common: VaultCommonArgs,
 }
 
 /// A secret by name.
@@ -286,7 +286,7 @@ pub struct NameArgs {
     pub name: String,
     /// The flags of every vault command.
     #[command(flatten)]
-    pub common: Common,
+    pub common: VaultCommonArgs,
 }
 
 /// The ways to open a vault.
@@ -325,7 +325,7 @@ pub enum Cost {
 
 impl VaultCommand {
     /// Returns the flags that every vault command takes.
-    pub fn common(&self) -> &Common {
+    pub fn common(&self) -> &VaultCommonArgs {
         match self {
             Self::Init(args) => &args.common,
             Self::Status(args) | Self::Verify(args) | Self::List(args) => &args.common,
@@ -346,7 +346,7 @@ impl VaultCommand {
 }
 
 /// Reads a number and its unit, seconds if there is none; at most a year.
-fn time(text: &str) -> Result<Duration, Expected> {
+fn time(text: &str) -> Result<Duration, ExpectedValue> {
     const YEAR: u64 = 365 * 24 * 3600;
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match text.strip_prefix(digits) {
@@ -358,7 +358,9 @@ fn time(text: &str) -> Result<Duration, Expected> {
     };
     match digits.parse::<u64>().map(|number| number.checked_mul(unit)) {
         Ok(Some(seconds @ 1..=YEAR)) => Ok(Duration::from_secs(seconds)),
-        _ => Err(Expected("a time such as 30m, 8h or 7d, at most a year")),
+        _ => Err(ExpectedValue(
+            "a time such as 30m, 8h or 7d, at most a year",
+        )),
     }
 }
 

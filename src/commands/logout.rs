@@ -7,7 +7,7 @@ use crate::auth::flow::accounts::{self, Revocation, SignedOut};
 use crate::cli::LogoutArgs;
 use crate::clock::Clock;
 use crate::commands::{on_stderr, print};
-use crate::header_secrets::{self, About};
+use crate::header_secrets::{self, SecretSummary};
 use crate::report::Failure;
 use crate::settings::{self, Environment};
 
@@ -76,7 +76,7 @@ pub async fn run(args: &LogoutArgs, env: &Environment) -> Result<(), Failure> {
 }
 
 /// Returns the note of `--all` on the keys it leaves: those that the user put into the vault belong to no sign-in.
-fn of_secrets(secrets: &[About], is_all: bool) -> String {
+fn of_secrets(secrets: &[SecretSummary], is_all: bool) -> String {
     let names: Vec<_> = secrets.iter().map(|secret| secret.name.as_str()).collect();
     match (names.as_slice(), is_all) {
         ([], true) => "Nothing is stored.\n".to_owned(),

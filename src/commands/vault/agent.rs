@@ -3,7 +3,7 @@
 //! The key goes to the agent through its standard input, with everything else the agent needs; it gets no arguments and
 //! no environment. The agent has a session of its own, so that it outlives the terminal that started it.
 
-use crate::cli::{Common, UnlockArgs};
+use crate::cli::{UnlockArgs, VaultCommonArgs};
 use crate::commands::print;
 use crate::report::{Failure, Kind};
 use crate::settings::{self, Environment};
@@ -43,7 +43,7 @@ pub(super) async fn unlock(args: &UnlockArgs, env: &Environment) -> Result<(), F
     ))
 }
 
-pub(super) async fn lock(common: &Common, env: &Environment) -> Result<(), Failure> {
+pub(super) async fn lock(common: &VaultCommonArgs, env: &Environment) -> Result<(), Failure> {
     let vault = settings::vault(&common.vault, env, false)?;
     let was_held = agent::lock(&vault.paths()?).map_err(Error::from);
     let status = vault.status().await?;

@@ -1,6 +1,6 @@
 //! Export of a vault's entries, and import on another machine.
 
-use crate::cli::{ExportArgs, ImportArgs};
+use crate::cli::{VaultExportArgs, VaultImportArgs};
 use crate::commands::print;
 use crate::commands::vault::new_passphrase::{blocking, new_passphrase};
 use crate::commands::vault::text::count;
@@ -11,7 +11,7 @@ use crate::store::{Error, Imported, Vault, envelope};
 
 const FLAG: &str = "--export-passphrase-file";
 
-pub(super) async fn export(args: &ExportArgs, env: &Environment) -> Result<(), Failure> {
+pub(super) async fn export(args: &VaultExportArgs, env: &Environment) -> Result<(), Failure> {
     // The check comes before the user is asked for a passphrase; the file is made only where none exists, all the same.
     if args.file.symlink_metadata().is_ok() {
         let error = format!("{} is there already", args.file.display());
@@ -35,7 +35,7 @@ pub(super) async fn export(args: &ExportArgs, env: &Environment) -> Result<(), F
     ))
 }
 
-pub(super) async fn import(args: &ImportArgs, env: &Environment) -> Result<(), Failure> {
+pub(super) async fn import(args: &VaultImportArgs, env: &Environment) -> Result<(), Failure> {
     let vault = settings::vault(&args.common.vault, env, env.is_terminal)?;
     vault.may_import(&args.file).await.map_err(no_export)?;
     // The vault that is to take the entries is opened before the file's passphrase is asked for.
@@ -70,7 +70,7 @@ pub(super) async fn import(args: &ImportArgs, env: &Environment) -> Result<(), F
 /// Asks for the file's passphrase, which the user may mistype.
 async fn import_typed(
     vault: &Vault,
-    args: &ImportArgs,
+    args: &VaultImportArgs,
     sources: Sources,
 ) -> Result<Imported, Failure> {
     let file = args.file.display();

@@ -12,7 +12,7 @@ use crate::clock;
 use crate::commands::print;
 use crate::commands::vault::new_passphrase::blocking;
 use crate::commands::vault::text::lasting;
-use crate::header_secrets::{self, About, Error};
+use crate::header_secrets::{self, Error, SecretSummary};
 use crate::report::{Failure, Kind};
 use crate::secret::Secret;
 use crate::settings::{self, Environment};
@@ -118,7 +118,7 @@ fn typed_or_piped(name: &str) -> Result<Secret, Failure> {
     Ok(Secret::new(secret))
 }
 
-fn json_of(secret: &About) -> Value {
+fn json_of(secret: &SecretSummary) -> Value {
     json!({
         "name": secret.name,
         "origin": secret.origin,

@@ -1,8 +1,8 @@
 //! The making of a vault, and changes to the slots that open it.
 
 use crate::cli::{
-    Common, InitArgs, NewPassphraseArgs, Opens, PasswdArgs, ProtectArgs, SlotAddArgs, SlotArgs,
-    SlotRotateArgs,
+    InitArgs, NewPassphraseArgs, Opens, PasswdArgs, ProtectArgs, SlotAddArgs, SlotArgs,
+    SlotRotateArgs, VaultCommonArgs,
 };
 use crate::commands::print;
 use crate::commands::vault::new_passphrase::new_passphrase;
@@ -167,7 +167,7 @@ pub(super) async fn rotate(args: &SlotRotateArgs, env: &Environment) -> Result<(
     print(&format!("{:?} is new. {COPIES}", rotated.label))
 }
 
-pub(super) async fn rekey(common: &Common, env: &Environment) -> Result<(), Failure> {
+pub(super) async fn rekey(common: &VaultCommonArgs, env: &Environment) -> Result<(), Failure> {
     let vault = settings::vault(&common.vault, env, env.is_terminal)?;
     let passphrases = settings::passphrases(&common.vault, env, env.is_terminal);
     let entries = vault.rekey(passphrases).await?;
@@ -178,7 +178,11 @@ pub(super) async fn rekey(common: &Common, env: &Environment) -> Result<(), Fail
 }
 
 /// Returns the vault, to be opened as it is now, with the cost of a new passphrase.
-fn open(common: &Common, new: &NewPassphraseArgs, env: &Environment) -> Result<Vault, Failure> {
+fn open(
+    common: &VaultCommonArgs,
+    new: &NewPassphraseArgs,
+    env: &Environment,
+) -> Result<Vault, Failure> {
     settings::vault_at_cost(&common.vault, env, env.is_terminal, new.kdf)
 }
 
