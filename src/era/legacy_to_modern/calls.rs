@@ -33,7 +33,7 @@ struct MultiRoundCall {
     id: Id,
     method: Box<str>,
     token: Option<Id>,
-    /// The last progress told (MCP 2026-07-28, basic/patterns/progress).
+    /// The progress that the host knows (MCP 2026-07-28, basic/patterns/progress).
     progress: Option<f64>,
     rounds: u32,
     state: CallState,
@@ -141,7 +141,7 @@ impl MultiRoundCalls {
 
 /// Answers of the server.
 impl MultiRoundCalls {
-    /// Takes the server's answer to one round of a call, or to a poll of its task. Returns whether the call is complete.
+    /// Takes the server's answer to a round of a call, or to a poll of its task, and says whether the call is complete.
     pub(super) fn on_response(
         &mut self,
         number: u64,
@@ -365,7 +365,7 @@ impl MultiRoundCalls {
         }
     }
 
-    /// Fails a call whose round of that number the host has not answered in time.
+    /// Fails a call if the host has not answered all of that round in time.
     pub(super) fn unanswered(&mut self, number: u64, round: u64, peers: &Peers, out: &mut Outbox) {
         let state = self.open.get(&number).map(|call| &call.state);
         if let Some(CallState::Asking(asking)) = state

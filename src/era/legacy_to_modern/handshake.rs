@@ -1,4 +1,4 @@
-//! The handshake a modern remote does not have: what the host is told of the remote, and the remote of the host.
+//! The handshake that a modern server does not have: its result for the host, the host's declaration for the server.
 
 #[cfg(test)]
 mod tests;

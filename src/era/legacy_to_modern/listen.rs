@@ -2,7 +2,7 @@
 //! basic/patterns/subscriptions).
 //!
 //! A listen's filter cannot change. When the host's subscriptions do, a new listen is opened, and the old one is closed
-//! when the new one is acknowledged: what both tell is told twice, and nothing is missed.
+//! when the new one is acknowledged: a change that both bring reaches the host twice, and none is missed.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::frame::{BridgeError, Frame, Id, METHOD_NOT_FOUND, Object, member_of, 
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Everything that listens.
+/// The listens that are open at the server, and the host's subscriptions that they serve.
 #[derive(Debug, Default)]
 pub(super) struct ServerListens {
     /// The URIs subscribed to, in order.
@@ -25,7 +25,7 @@ pub(super) struct ServerListens {
     /// Open listens, the newest last.
     open: Vec<OpenListen>,
     waiting: Vec<Subscriber>,
-    /// Losses in a row, with nothing heard in between.
+    /// Losses in a row, without a notification in between.
     losses: u32,
     /// Something may have changed while no listen was open (MCP 2026-07-28, basic/patterns/subscriptions).
     has_gap: bool,

@@ -32,8 +32,8 @@ pub struct LegacyToModern {
 }
 
 impl LegacyToModern {
-    /// Begins. `discover` is the server's `DiscoverResult` as JSON text, `fallback_name` the name for a remote that does
-    /// not give its name, `initialize` the host's request, which it answers at once.
+    /// Begins. `discover` is the server's `DiscoverResult` as JSON text, `fallback_name` the name for a server that
+    /// does not give its own, `initialize` the host's request, which it answers at once.
     pub fn new(
         mint: Mint,
         discover: &str,
@@ -55,7 +55,7 @@ impl LegacyToModern {
             for action in done.drain(..) {
                 match action {
                     Action::Reply(frame) => self.translation.on_server_message(&frame),
-                    // It forgets requests of ours, which no host has ever heard of.
+                    // Requests of ours, whose ids no host knows.
                     Action::Cancelled(_) => {}
                     Action::SetTimer {
                         after,
@@ -112,7 +112,7 @@ impl Relay for LegacyToModern {
 
     fn on_timer(&mut self, token: u64, actions: &mut Vec<Action>) {
         let mut done = Vec::new();
-        // Odd ones are ours, even ones the relay's.
+        // Odd tokens are the translation's, even ones the relay's.
         if token & 1 == 1 {
             self.translation.on_timer(token >> 1);
         } else {

@@ -1,5 +1,5 @@
-//! Everything that the translation sends: frames for either side and timers, with the purpose of each request of its own
-//! and of each timer.
+//! Everything that the translation sends: frames for either side and timers, with the purpose of each request of its
+//! own and of each timer.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub(super) struct Outbox {
     ids: u64,
 }
 
-/// Something to be carried.
+/// A frame or timer to be carried out.
 #[derive(Debug)]
 pub(super) enum OutboxItem {
     /// To the remote.
@@ -28,16 +28,16 @@ pub(super) enum OutboxItem {
     ToHost(Frame),
     /// The host's request of that id is owed nothing.
     Cancelled(Id),
-    /// When, whose, and whether it is to try again.
+    /// The time, the token of the timer, and whether something is tried again then.
     SetTimer(Duration, u64, bool),
 }
 
 /// The purpose of a request of ours to the server.
 #[derive(Debug)]
 pub(super) enum OwnRequest {
-    /// That call.
+    /// The next round of the call of that number, or a poll of its task.
     Call(u64),
-    /// Being told of changes.
+    /// Notifications of changes.
     Listen,
     /// A request whose answer is not waited for.
     Unawaited,
@@ -48,13 +48,13 @@ pub(super) enum OwnRequest {
 pub(super) enum Timer {
     /// Send a call's next round, with the state of this one.
     Resume(u64, String),
-    /// See whether that round of that call has been answered.
+    /// Fail a call, by its number, whose round of that number is not answered.
     Unanswered(u64, u64),
-    /// Ask how a call's task is doing.
+    /// Ask for the status of a call's task.
     Poll(u64),
     /// Listen again.
     Relisten,
-    /// See whether that listen has been acknowledged.
+    /// Refuse the subscriptions that wait for that listen, if it is not acknowledged.
     Unacknowledged(Id),
 }
 

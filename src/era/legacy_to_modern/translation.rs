@@ -1,6 +1,6 @@
 //! The half that translates: each frame goes to the part that it concerns.
 //!
-//! A modern host towards the relay, a legacy remote towards the host. Holds the parts, and decides nothing but the way.
+//! A modern host towards the relay, a legacy server towards the host. Holds the parts; they decide.
 
 use super::calls::MultiRoundCalls;
 use super::listen::ServerListens;
@@ -20,8 +20,8 @@ pub(super) struct Translation {
 }
 
 impl Translation {
-    /// Begins. `discover` is the server's `DiscoverResult` as JSON text, `fallback_name` the name for a server that does
-    /// not give its own, `ids` the number at which ids of requests to the server begin.
+    /// Begins. `discover` is the server's `DiscoverResult` as JSON text, `fallback_name` the name for a server that
+    /// does not give its own, `ids` the number at which ids of requests to the server begin.
     pub(super) fn new(discover: &str, fallback_name: &str, ids: u64) -> Self {
         Self {
             peers: Peers::new(discover, fallback_name),
@@ -87,7 +87,7 @@ impl Translation {
         self.out.send_to_host(Frame::result(id, &result));
     }
 
-    /// Takes the host's `notifications/initialized`: from now on it can be asked, and told.
+    /// Takes the host's `notifications/initialized`: from now on it takes requests and notifications.
     fn on_initialized(&mut self) {
         self.calls.on_initialized(&mut self.out);
         self.listens.listen_if_not_yet(&self.peers, &mut self.out);
@@ -114,7 +114,7 @@ impl Translation {
         }
     }
 
-    /// Takes what the relay would tell a modern host.
+    /// Takes a frame that the relay has for a modern host.
     pub(super) fn on_server_message(&mut self, frame: &Frame) {
         match frame.outline() {
             Outline::Response { id, failed } => {
@@ -162,7 +162,7 @@ impl Translation {
             }
             "notifications/progress" => self.calls.on_progress(frame, &mut self.out),
             "notifications/message" if self.peers.level.is_none() => {} // MCP 2026-07-28, server/utilities/logging
-            "notifications/tasks" => {} // tasks are asked about, never told of
+            "notifications/tasks" => {}                                 // tasks are polled
             _ => {
                 if subscriptions::id_of(frame).is_some() {
                     self.listens.on_notification();
@@ -190,7 +190,7 @@ impl Translation {
         }
     }
 
-    /// Takes the news that the host has closed stdin: it can answer nothing any more, and be told nothing.
+    /// Takes the news that the host has closed stdin: it takes no question and no notification any more.
     pub(super) fn on_host_gone(&mut self) {
         self.peers.is_host_gone = true;
         self.calls.on_host_gone(&self.peers, &mut self.out);

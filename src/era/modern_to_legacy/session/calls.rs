@@ -1,7 +1,7 @@
 //! The host's requests that are with the server: on their way there, asked about in between, and back.
 //!
-//! Log messages are each for a request that asked for them. A message on a request's own stream is for that request. One
-//! on a stream that belongs to no request may be for any: servers of the official TypeScript SDK send there what a tool
+//! Log messages are each for a request that asked for them. A message on a request's own stream is for that request.
+//! One on a stream that belongs to no request may be for any: servers of the official TypeScript SDK send there what a tool
 //! logs, so dropping it would lose it. And because that stream is another connection, the message may arrive a moment
 //! after the answer it preceded; so the answer to a request that wants logs is held for that moment.
 
@@ -115,8 +115,8 @@ impl ParkableCalls {
         }
     }
 
-    /// Lets calls go that want no more talk than the server has been told to make, and tells it if they want more. The
-    /// level is the session's, so it only ever rises; what a request did not ask for is kept from it one by one.
+    /// Sends the calls whose log level the server serves, and asks it for a more talkative one if others want that. The
+    /// level is the session's, so it only ever becomes more talkative; a message that no request wants is dropped.
     fn settle_level(&mut self, link: &mut Link, actions: &mut Vec<Action>) {
         let held = |call: &ParkableCall| call.held.as_ref().and(call.level);
         let wanted = self.open.values().filter_map(held).min();
@@ -204,8 +204,8 @@ impl ParkableCalls {
         }
     }
 
-    /// Hands over an answer that has waited for logs.
-    pub(super) fn finish_late(
+    /// Answers the host with the answer that waits: for logs, or for the host to call again.
+    pub(super) fn finish_answered(
         &mut self,
         number: u64,
         server: &ServerInfo,
@@ -258,7 +258,7 @@ impl ParkableCalls {
         actions.extend(frame.map(Action::Reply));
     }
 
-    /// Says whether a request wants this log message, which was just heard.
+    /// Says whether a request wants this log message, which has just arrived.
     pub(super) fn wants_message(&self, frame: &Frame, link: &Link) -> bool {
         let rank = frame.param("level").and_then(shape::rank);
         let may_be_any = !self.open.keys().any(|number| link.is_received_on(*number));
@@ -332,7 +332,7 @@ impl ParkableCalls {
         Ok(())
     }
 
-    /// Returns the calls that could carry a question that was just heard, the best first. On a call's own stream only
+    /// Returns the calls that could carry a question that has just arrived, the best first. On a call's own stream only
     /// that call; elsewhere any, those whose host still waits before the parked.
     fn carriers(&self, link: &Link) -> Vec<u64> {
         let may_carry = |number: u64, call: &ParkableCall| {
@@ -402,7 +402,7 @@ impl ParkableCalls {
         call.level = shape::level(frame).filter(|_| server.has_logging());
         capabilities(frame).clone_into(&mut call.capabilities);
         if call.answer.is_some() {
-            return self.finish_late(number, server, link, actions);
+            return self.finish_answered(number, server, link, actions);
         }
         for answer in call.questions.answer(responses) {
             link.send(answer, actions);

@@ -9,7 +9,7 @@ use crate::frame::{Frame, Id};
 /// The handshake with the server.
 pub(in crate::era::modern_to_legacy) struct Handshake {
     step: Step,
-    /// The capabilities that the server is told of.
+    /// The capabilities that `initialize` declares.
     declared: Capabilities,
     /// The reason for which the session could not be opened; held requests have not been answered with it yet.
     refusal: Option<Frame>,
@@ -36,7 +36,7 @@ impl Handshake {
         }
     }
 
-    /// Returns the capabilities that the server has been told of, or will be.
+    /// Returns the capabilities that `initialize` has declared, or will.
     pub(in crate::era::modern_to_legacy) fn declared(&self) -> &Capabilities {
         &self.declared
     }
@@ -103,7 +103,7 @@ impl Handshake {
         at.and_then(|at| self.held.remove(at)).is_some()
     }
 
-    /// Takes the server's consent, and returns the frames that have waited for it.
+    /// Takes the server's result, and returns the frames that have waited for it.
     pub(super) fn finish(&mut self) -> VecDeque<Frame> {
         self.step = Step::Done;
         self.take_held()

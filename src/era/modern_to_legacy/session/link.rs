@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::era::{Action, Arrival, ExchangeId, Legacy, Mint, Relay, Transport};
 use crate::frame::{Frame, Id};
 
-/// Each session counts in a range of its own, so that by its number it is known whose an exchange or a time is.
+/// Each session counts in a range of its own, so that the number of an exchange or a timer names its session.
 pub(in crate::era::modern_to_legacy) const RANGE: u32 = 36;
 /// The number at which ids of requests in all sessions begin, apart from those that the relays of the sessions mint
 /// themselves.
@@ -35,7 +35,7 @@ pub(super) struct Link {
     timers: HashMap<u64, SessionTimer>,
     /// The standing stream, on which the server speaks unasked.
     stream: Option<ExchangeId>,
-    /// The exchange that is being heard.
+    /// The exchange of the arrival that is being dealt with.
     receiving: Option<ExchangeId>,
 }
 
@@ -65,7 +65,7 @@ pub(super) enum SessionTimer {
     Expire(String),
     /// Hand over an answer that waited for what was said before it.
     Late(u64),
-    /// Open the session again for the sake of who listens.
+    /// Open the session again for the sake of subscriptions.
     Mend,
     /// A timer of the relay, by its own token.
     Relay(u64),
@@ -148,7 +148,7 @@ impl Link {
         self.exchanges.get(&number).is_some_and(Option::is_some)
     }
 
-    /// Says whether what is being heard came on the exchange of the host's request of this number.
+    /// Says whether the present arrival came on the exchange of the host's request of this number.
     pub(super) fn is_received_on(&self, number: u64) -> bool {
         self.is_posted(number) && self.exchanges.get(&number) == Some(&self.receiving)
     }
@@ -184,7 +184,7 @@ impl Link {
         self.timers.remove(&token)
     }
 
-    /// Begins to hear what an exchange brought, and returns what the relay makes of it.
+    /// Begins with what an exchange brought, and returns what the relay makes of it.
     pub(super) fn receive(&mut self, exchange: ExchangeId, arrival: Arrival) -> Vec<Action> {
         if arrival.is_last() {
             self.end_stream(exchange);

@@ -2,7 +2,7 @@
 //! (MCP 2026-07-28, basic/patterns/subscriptions).
 //!
 //! A legacy session serves any number of subscriptions: a resource is subscribed to once for all of them, and what the
-//! remote tells is copied to each that asked for it.
+//! server announces is copied to each that asked for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -34,7 +34,7 @@ pub(super) struct HostSubscriptions {
     is_unsettled: bool,
     /// Openings in a row that failed and were not for a request of the host.
     failures: u32,
-    /// The host can be told nothing any more.
+    /// The host has closed stdin.
     is_host_gone: bool,
 }
 
@@ -45,7 +45,7 @@ struct HostSubscription {
     lists: Vec<(&'static str, &'static str)>,
     /// URIs as JSON text; those the remote refused are taken out. `None` where none were asked for.
     uris: Option<BTreeSet<String>>,
-    /// The host knows what it will hear; until then it hears nothing.
+    /// The host knows which notifications will come; until then none is sent.
     is_acknowledged: bool,
     /// The subscription comes from another session, and changes in between have not been made up for.
     is_moved: bool,
@@ -54,7 +54,7 @@ struct HostSubscription {
 /// The state of `resources/subscribe` for a URI.
 #[derive(Default)]
 struct Watch {
-    /// The server has agreed to tell of changes.
+    /// The server has agreed to announce changes.
     is_on: bool,
     /// A request is under way, one way or the other. Two such requests at once could overtake each other.
     is_changing: bool,
@@ -232,7 +232,7 @@ impl HostSubscriptions {
         true
     }
 
-    /// Ends them all, and says so.
+    /// Ends all subscriptions, each with its result.
     pub(super) fn on_host_gone(&mut self, server: &ServerInfo, actions: &mut Vec<Action>) {
         self.is_host_gone = true;
         for listen in std::mem::take(&mut self.open) {
@@ -307,7 +307,8 @@ impl HostSubscriptions {
         self.acknowledge(link, actions);
     }
 
-    /// Tells hosts what they will hear, as soon as that is known, and who will not hear it after all.
+    /// Acknowledges subscriptions as soon as it is known what the session can bring, and ends those acknowledged for
+    /// more.
     pub(super) fn acknowledge(&mut self, link: &Link, actions: &mut Vec<Action>) {
         let is_there = link.relay.is_open().then(|| link.has_stream());
         let watches = &self.watches;
@@ -383,7 +384,7 @@ impl HostSubscriptions {
         }
     }
 
-    /// Notes that the server has answered: the session is there.
+    /// Notes that the server has answered: its session is open.
     pub(super) fn reset_failures(&mut self) {
         self.failures = 0;
     }

@@ -271,7 +271,7 @@ impl SessionTranslation {
                     self.calls.withdraw(&id);
                 }
             }
-            // What these tell, a modern host learns by asking again.
+            // A modern host learns this by asking again.
             "notifications/elicitation/complete" | "notifications/tasks/status" => {}
             "notifications/tools/list_changed"
             | "notifications/prompts/list_changed"
@@ -296,7 +296,9 @@ impl SessionTranslation {
         match link.take_timer(token) {
             Some(SessionTimer::Ask(number)) => calls.ask(number, server, link, actions),
             Some(SessionTimer::Expire(handle)) => calls.expire(&handle, link, actions),
-            Some(SessionTimer::Late(number)) => calls.finish_late(number, server, link, actions),
+            Some(SessionTimer::Late(number)) => {
+                calls.finish_answered(number, server, link, actions)
+            }
             Some(SessionTimer::Mend) => subscriptions.mend(link, actions),
             Some(SessionTimer::Relay(token)) => {
                 let mut done = Vec::new();
@@ -307,7 +309,7 @@ impl SessionTranslation {
         }
     }
 
-    /// Takes the place of the session before it: what waited there to be heard at all, and who listens.
+    /// Takes the place of the session before it, with the frames that wait there and its subscriptions.
     pub(super) fn take_over(&mut self, old: &mut Self, actions: &mut Vec<Action>) {
         self.subscriptions
             .adopt(&mut old.subscriptions, &mut self.link, actions);
@@ -338,7 +340,7 @@ impl SessionTranslation {
         self.link.relay.leave(actions);
     }
 
-    /// Ends the session while others stay: nothing of it may be heard any more.
+    /// Ends the session while others stay: nothing of it may reach the host any more.
     pub(super) fn end(&mut self, actions: &mut Vec<Action>) {
         self.link.relay.abandon(actions);
     }
