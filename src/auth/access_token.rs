@@ -7,8 +7,8 @@
 use std::fmt;
 
 use crate::auth::authorizer::Authorizer;
+use crate::auth::flow::trigger::Trigger;
 use crate::auth::oauth::challenge::Challenge;
-use crate::auth::shared::Trigger;
 use crate::auth::store::record::TokenRecord;
 use crate::auth::{Cause, Error};
 use crate::secret::Secret;
@@ -54,7 +54,7 @@ impl Authorizer {
         };
         shared.look().await;
         let held = shared.state().held.clone();
-        let is_machine = shared.settings.grant.kind().is_repeatable();
+        let is_machine = shared.context.settings.grant.kind().is_repeatable();
         let Some(held) = held else {
             if !is_machine {
                 return Ok(None);
@@ -69,12 +69,12 @@ impl Authorizer {
             let held = shared.state().held.clone();
             return Ok(held.map(|held| AccessToken::of(&held.entry)));
         };
-        let now = shared.settings.now.seconds();
+        let now = shared.context.now();
         if !held.entry.is_due(now) && lasts(&held.entry, now) {
             return Ok(Some(AccessToken::of(&held.entry)));
         }
         let renewed = shared.start_renewal(Trigger::Expiring).outcome().await;
-        let now = shared.settings.now.seconds();
+        let now = shared.context.now();
         let held = shared.state().held.clone().unwrap_or(held);
         match renewed {
             Ok(_) => Ok(Some(AccessToken::of(&held.entry))),

@@ -13,12 +13,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::auth::flow::coordinate;
 use crate::auth::flow::helper::SignInRequest;
+use crate::auth::flow::trigger::Trigger;
 use crate::auth::net::http::Http;
 use crate::auth::notice::PendingSignIn;
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::settings::{Dpop, Settings};
-use crate::auth::shared::{Shared, Trigger};
+use crate::auth::shared::Shared;
 use crate::auth::store::locked_vault::{Closed, Unlocking, WaitingForUnlock};
 use crate::auth::user_key::{Source, UserKey};
 use crate::auth::{Cause, Credential, Error};
@@ -163,7 +165,7 @@ impl Authorizer {
         // The user signs in at the enterprise's provider, if there is one.
         let shared = shared.provider.as_ref().unwrap_or(shared);
         shared.watch_lock();
-        let done = shared.sign_in_for_others(request).await;
+        let done = coordinate::sign_in_for_others(&shared.context, request).await;
         done.map_err(|why| Error::new(&shared.resource, why))
     }
 
@@ -203,8 +205,8 @@ impl Authorizer {
         let Some(shared) = &self.shared else {
             return Vec::new();
         };
-        let dpop = (shared.settings.dpop == Dpop::Require).then_some(DPOP_EXTENSION);
-        let grant = shared.settings.grant.kind().extension();
+        let dpop = (shared.context.settings.dpop == Dpop::Require).then_some(DPOP_EXTENSION);
+        let grant = shared.context.settings.grant.kind().extension();
         grant.into_iter().chain(dpop).collect()
     }
 
@@ -254,7 +256,7 @@ impl Authorizer {
     /// Waits until the listener of the last sign-in is closed, in a process that has nothing else to do.
     pub async fn last_visits(&self) {
         if let Some(shared) = &self.shared {
-            shared.late_callbacks.wait().await;
+            shared.context.late_callbacks.wait().await;
         }
     }
 
@@ -262,7 +264,7 @@ impl Authorizer {
     /// it.
     pub async fn page_seen(&self) {
         if let Some(shared) = &self.shared {
-            shared.late_callbacks.page_seen().await;
+            shared.context.late_callbacks.page_seen().await;
         }
     }
 }
@@ -270,7 +272,7 @@ impl Authorizer {
 impl Drop for Authorizer {
     fn drop(&mut self) {
         if let Some(shared) = &self.shared {
-            shared.late_callbacks.stop();
+            shared.context.late_callbacks.stop();
         }
     }
 }

@@ -9,14 +9,20 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::auth::error::{ProviderError, UnattendedError};
+use crate::auth::flow::context::Context;
+use crate::auth::flow::enterprise::openid_challenge;
 use crate::auth::flow::late_callbacks::LateCallbacks;
 use crate::auth::flow::sign_in_status::SignInStatus;
+use crate::auth::flow::trigger::{Current, IdTokenSource, Origin, RecentRefusal, Start, Trigger};
+use crate::auth::flow::{dpop_policy, renew, when_unlocked};
 use crate::auth::grant::GrantConfig;
-use crate::auth::net::http::Http;
+use crate::auth::net::http::{Http, host_of};
 use crate::auth::notice::PendingSignIn;
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::oauth::dpop::HintCache;
@@ -39,22 +45,12 @@ const WATCH: Duration = Duration::from_secs(1);
 
 /// The state that the clones of an authorizer and its renewal share.
 pub(super) struct Shared {
-    pub(super) settings: Arc<Settings>,
-    pub(super) http: Http,
-    /// The servers' hints about proofs, which outlive the keys.
-    pub(super) hints: HintCache,
-    pub(super) store: CredentialStore,
-    pub(super) status: Arc<SignInStatus>,
-    pub(super) late_callbacks: LateCallbacks,
+    pub(super) context: Context,
     /// The state of the sign-in at the enterprise's provider, where the user signs in there.
     pub(super) provider: Option<Arc<Self>>,
     pub(super) resource: Arc<str>,
-    pub(super) tasks: TaskTracker,
     /// Tasks that leaving does not wait for.
     lingering: TaskTracker,
-    pub(super) leaving: CancellationToken,
-    /// Cancelled when mcpipe asks no user any more, regardless of the settings.
-    pub(super) unattended: CancellationToken,
     /// The generation of the newest credential.
     pub(super) newest: watch::Sender<u64>,
     state: Mutex<State>,
@@ -82,52 +78,13 @@ pub(super) struct State {
     failures: u32,
     pub(super) last_fault: Option<Arc<Cause>>,
     pub(super) retry_at: u64,
-    /// The last refusal of a grant that needs no user: the time, the remote's challenge and the cause.
-    pub(super) refused: Option<(u64, Challenge, Arc<Cause>)>,
+    refused: Option<RecentRefusal>,
     /// The count of the vault's locks that this process has noticed.
     locks: u64,
     /// True while the credential that was held is in a vault that the user has locked.
     pub(super) is_locked_out: bool,
     /// True once a task checks whether the user has locked the vault.
     is_watching: bool,
-    /// True once the renewal has come to the step that asks the user.
-    pub(super) is_signing_in: bool,
-}
-
-/// A credential with its entry in the vault.
-#[derive(Clone)]
-pub(super) struct Current {
-    pub(super) credential: Credential,
-    pub(super) entry: Arc<TokenRecord>,
-}
-
-/// The origin of a held credential.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
-    /// A credential that was in the vault.
-    Stored,
-    /// A credential that this process has renewed.
-    Refreshed,
-    /// A credential that this process has renewed after another process had put its predecessor into the vault.
-    TakenOver,
-    /// A credential from a sign-in.
-    SignedIn,
-}
-
-/// The reason for a renewal.
-#[derive(Clone, Debug)]
-pub(super) enum Trigger {
-    /// A token that is about to end. Never leads to a sign-in.
-    Expiring,
-    /// A challenge from the remote.
-    Challenged {
-        stale: Option<Credential>,
-        challenge: Challenge,
-        /// True if the host waits for the answer, so that mcpipe may ask the user.
-        is_asked: bool,
-    },
-    /// The user's request to sign in.
-    Requested(Challenge),
 }
 
 /// A renewal that requests can watch.
@@ -153,7 +110,7 @@ impl Renewal {
 impl Drop for Shared {
     fn drop(&mut self) {
         if let Some(provider) = &self.provider {
-            provider.late_callbacks.stop();
+            provider.context.late_callbacks.stop();
         }
     }
 }
@@ -192,17 +149,19 @@ impl Shared {
         let status = SignInStatus::new(Arc::clone(&vault), Arc::clone(&settings), user, pending);
         Self {
             resource: settings.canonical_resource().into(),
-            store: CredentialStore::new(vault, Arc::clone(&settings), unlocking.clone()),
-            status: Arc::new(status),
-            settings,
-            http,
-            hints: HintCache::default(),
-            late_callbacks: LateCallbacks::new(lingering.clone()),
+            context: Context {
+                store: CredentialStore::new(vault, Arc::clone(&settings), unlocking.clone()),
+                status: Arc::new(status),
+                settings,
+                http,
+                hints: HintCache::default(),
+                late_callbacks: LateCallbacks::new(lingering.clone()),
+                tasks: TaskTracker::new(),
+                leaving: unlocking.leaving.clone(),
+                unattended: CancellationToken::new(),
+            },
             provider,
-            tasks: TaskTracker::new(),
             lingering,
-            leaving: unlocking.leaving.clone(),
-            unattended: CancellationToken::new(),
             newest: watch::Sender::new(0),
             state: Mutex::new(State::default()),
         }
@@ -218,7 +177,7 @@ impl Shared {
         self.heed_lock().await;
         self.look_briefly().await;
         self.watch_lock();
-        let now = self.settings.now.seconds();
+        let now = self.context.now();
         let (held, may_try) = {
             let state = self.state();
             (state.held.clone(), now >= state.retry_at)
@@ -287,7 +246,7 @@ impl Shared {
 
     /// Begins no sign-in from now on that asks a user; one in progress goes on.
     pub(super) fn ask_no_user(&self) {
-        self.unattended.cancel();
+        self.context.unattended.cancel();
         if let Some(provider) = &self.provider {
             provider.ask_no_user();
         }
@@ -298,11 +257,11 @@ impl Shared {
         if let Some(provider) = &self.provider {
             Box::pin(provider.settle(grace)).await;
         }
-        self.leaving.cancel();
-        self.late_callbacks.stop();
-        self.tasks.close();
+        self.context.leaving.cancel();
+        self.context.late_callbacks.stop();
+        self.context.tasks.close();
         // A task that is not done by then never will be: the process leaves.
-        let _ = tokio::time::timeout(grace, self.tasks.wait()).await;
+        let _ = tokio::time::timeout(grace, self.context.tasks.wait()).await;
     }
 
     /// Reads the vault once. An empty result is remembered too: a challenge makes mcpipe find what another process
@@ -322,7 +281,7 @@ impl Shared {
         tokio::select! {
             biased;
             _ = looked.wait_for(|is_done| *is_done) => {}
-            () = asking_long(self.store.vault().is_asking()) => {
+            () = asking_long(self.context.store.vault().is_asking()) => {
                 tracing::info!("the vault is not open yet; going on without a credential meanwhile");
                 self.state().is_looking_long = true;
             }
@@ -350,7 +309,7 @@ impl Shared {
     }
 
     async fn read_vault(&self) {
-        let found = match self.store.stored().await.map_err(Cause::from) {
+        let found = match self.context.store.stored().await.map_err(Cause::from) {
             Ok(found) => found,
             Err(why) if why.is_locked() => {
                 tracing::warn!("the vault is locked; only a request that needs a credential waits");
@@ -386,30 +345,22 @@ impl Shared {
             return (renewal.clone(), false);
         }
         let is_due = matches!(why, Trigger::Expiring);
-        let may_ask = !matches!(
-            why,
-            Trigger::Expiring
-                | Trigger::Challenged {
-                    is_asked: false,
-                    ..
-                }
-        );
         let (tell, outcome) = watch::channel(None);
         let renewal = Renewal {
-            is_whole: may_ask,
+            is_whole: why.may_ask_user(),
             outcome,
             resource: Arc::clone(&self.resource),
         };
-        if self.leaving.is_cancelled() {
+        if self.context.leaving.is_cancelled() {
             return (renewal, true);
         }
         state.renewal = Some(renewal.clone());
         let shared = Arc::clone(self);
-        self.tasks.spawn(async move {
-            let reached = Box::pin(shared.obtain_when_unlocked(&why)).await;
+        self.context.tasks.spawn(async move {
+            let reached = Box::pin(shared.obtain(&why)).await;
             let mut state = shared.state();
             state.renewal = None;
-            let was_signing_in = std::mem::take(&mut state.is_signing_in);
+            let was_signing_in = shared.context.status.take_has_asked();
             let outcome = match reached {
                 Ok((entry, origin)) => {
                     state.failures = 0;
@@ -420,7 +371,7 @@ impl Shared {
                 }
                 Err(cause) => {
                     let cause = Arc::new(cause);
-                    let now = shared.settings.now.seconds();
+                    let now = shared.context.now();
                     if cause.is_passing() {
                         state.back_off(now, &cause);
                     } else if is_due {
@@ -429,7 +380,11 @@ impl Shared {
                     if let Trigger::Challenged { challenge, .. } = why
                         && cause.is_refused_unattended()
                     {
-                        state.refused = Some((now, challenge, Arc::clone(&cause)));
+                        state.refused = Some(RecentRefusal {
+                            at: now,
+                            challenge,
+                            cause: Arc::clone(&cause),
+                        });
                     }
                     tracing::info!(why = %cause, "no credential");
                     let error = Error::new(&shared.resource, cause);
@@ -442,6 +397,70 @@ impl Shared {
             tell.send_replace(Some(outcome));
         });
         (renewal, true)
+    }
+
+    /// Obtains a newer record; where the vault is locked and a request waits, once the user has unlocked it.
+    async fn obtain(&self, why: &Trigger) -> Result<(TokenRecord, Origin), Cause> {
+        let provider = self.provider.as_ref();
+        let id_tokens = provider.map(|provider| {
+            move |before: Option<Credential>| -> BoxFuture<'_, Result<Credential, Cause>> {
+                Box::pin(provider.id_token(before, why))
+            }
+        });
+        when_unlocked::obtain(&self.context, why.may_ask_user(), || async {
+            let Context {
+                settings, store, ..
+            } = &self.context;
+            if let Some(key) = &settings.client_key {
+                key.fetch(store.vault(), &settings.url, &settings.now)
+                    .await?;
+            }
+            let start = {
+                let state = self.state();
+                Start {
+                    why,
+                    held: state.held.clone(),
+                    refused: state.refused.clone(),
+                    id_tokens: id_tokens
+                        .as_ref()
+                        .map(|source| source as &IdTokenSource<'_>),
+                }
+            };
+            renew::obtain(&self.context, start).await
+        })
+        .await
+    }
+
+    /// Returns the ID token that is held, or another than `before`: renewed, or by a sign-in at the provider.
+    ///
+    /// # Errors
+    /// There is none, and the user may not be asked.
+    async fn id_token(
+        self: &Arc<Self>,
+        before: Option<Credential>,
+        why: &Trigger,
+    ) -> Result<Credential, Cause> {
+        let held = match before {
+            None => self.current().await,
+            Some(_) => Ok(None),
+        };
+        let before = before.as_ref();
+        let challenge = openid_challenge();
+        let found = match held {
+            Ok(Some(held)) => Ok(held),
+            Ok(None) if matches!(why, Trigger::Expiring) => return Err(Cause::NoUser),
+            Ok(None) if why.may_ask_user() => self.renew_for_host(before, &challenge).await,
+            Ok(None) => match self.renew_silently(before, &challenge).await {
+                Ok(Some(held)) => Ok(held),
+                Ok(None) => return Err(Cause::NoUser),
+                Err(why) => Err(why),
+            },
+            Err(why) => Err(why),
+        };
+        found.map_err(|why| {
+            let host = host_of(&self.context.settings.url);
+            UnattendedError::from(ProviderError::SignIn { host, why }).into()
+        })
     }
 
     /// Returns a credential newer than `stale`. Asks the user for one only if the host waits for it.
@@ -468,7 +487,7 @@ impl Shared {
                 // The host does not wait for this answer: the request stops waiting once mcpipe asks the user, and does
                 // not hold up the requests behind it.
                 false => {
-                    let mut person = self.store.unlocking().user.subscribe();
+                    let mut person = self.context.store.unlocking().user.subscribe();
                     tokio::select! {
                         biased;
                         outcome = renewal.outcome() => outcome,
@@ -503,8 +522,8 @@ impl Shared {
         let credential = Credential {
             generation: state.generation,
             token: entry.access.clone(),
-            home: self.settings.url.origin(),
-            prover: self.prover_of(&entry),
+            home: self.context.settings.url.origin(),
+            prover: dpop_policy::prover_of(&self.context.hints, &entry),
         };
         state.held = Some(Current {
             credential: credential.clone(),
@@ -515,7 +534,7 @@ impl Shared {
 
     /// Forgets the held credential if the user has locked the vault since.
     pub(super) async fn heed_lock(&self) {
-        let locks = self.store.vault().heed_lock().await;
+        let locks = self.context.store.vault().heed_lock().await;
         let mut state = self.state();
         if std::mem::replace(&mut state.locks, locks) == locks {
             return;
@@ -530,21 +549,21 @@ impl Shared {
 
     /// Notices a lock also while nothing needs the vault.
     pub(super) fn watch_lock(self: &Arc<Self>) {
-        if !self.store.vault().is_lockable()
+        if !self.context.store.vault().is_lockable()
             || std::mem::replace(&mut self.state().is_watching, true)
         {
             return;
         }
         let shared = Arc::clone(self);
         // The task is among those that end when the process leaves; a helper leaves when no task lingers.
-        self.tasks.spawn(async move {
+        self.context.tasks.spawn(async move {
             let watching = async {
                 loop {
                     tokio::time::sleep(WATCH).await;
                     shared.heed_lock().await;
                 }
             };
-            shared.leaving.run_until_cancelled(watching).await;
+            shared.context.leaving.run_until_cancelled(watching).await;
         });
     }
 }

@@ -1,484 +1,61 @@
-//! The sign-in by a person: listener, registration, request, browser, answer, tokens.
+//! The sign-in in the user's browser: the authorization request, the callback, and the tokens for its code.
 //!
 //! The listener is open before anything is registered or shown, because its address is in both (see
 //! [`crate::auth::flow::client_and_listener`]).
-
-use std::time::Duration;
 
 use oauth2::CsrfToken;
 use url::Url;
 
 use crate::auth::Cause;
 use crate::auth::client::{Client, Source};
-use crate::auth::flow::client_and_listener::Identity;
-use crate::auth::flow::previous::Past;
+use crate::auth::flow::attempt::Attempt;
+use crate::auth::flow::callback::{self, Unfinished, contested};
+use crate::auth::flow::client_and_listener::{self, ClientAndListener};
+use crate::auth::flow::context::Context;
+use crate::auth::flow::new_record::{self, NewTokens};
 use crate::auth::flow::status_record::Shown;
+use crate::auth::flow::{adjust, dpop_policy, token_request, userinfo};
 use crate::auth::net::browser;
-use crate::auth::net::http::time_is_up;
 use crate::auth::net::loopback::{CallbackPage, CallbackRequest, Loopback, StartLink};
 use crate::auth::notice::Notice;
 use crate::auth::oauth::authorization_code::{
-    self, AuthorizationRequest, Callback, PendingAuthorization, VerifiedCode,
+    self, AuthorizationRequest, PendingAuthorization, VerifiedCode,
 };
-use crate::auth::oauth::discovery::{AuthorizationServer, ProtectedResource};
-use crate::auth::oauth::known_providers::known_quirks;
-use crate::auth::oauth::observed_quirks::{Adjustment, ObservedQuirks};
+use crate::auth::oauth::dpop::Prover;
 use crate::auth::oauth::prompt::Prompts;
 use crate::auth::oauth::registration;
-use crate::auth::oauth::scope::Scopes;
 use crate::auth::oauth::token_endpoint::{self, Endpoint, TokenSet};
-use crate::auth::settings::{Pasted, SelectAccount, Settings};
-use crate::auth::shared::Shared;
-use crate::auth::store::record::{TokenRecord, TokenState};
-use crate::random;
+use crate::auth::settings::{SelectAccount, Settings};
+use crate::auth::store::record::TokenRecord;
 use crate::secret::Secret;
-use crate::store::Expected;
 
-impl Shared {
-    /// Has a person sign in, and keeps what comes of it. What a refusal teaches is put right and asked again, each
-    /// once: a registration the server has forgotten is made anew, a scope it does not know is left out, and so is the
-    /// `resource` it does not want. It is asked in the window that is open: its page still waits to be
-    /// told how the sign-in ended, and is sent to the authorization server once more.
-    pub(in crate::auth) async fn browser_sign_in(
-        &self,
-        attempt: &str,
-        resource: &ProtectedResource,
-        server: &AuthorizationServer,
-        scope: Option<Scopes>,
-        is_told: bool,
-        mut past: Past,
-    ) -> Result<TokenRecord, Cause> {
-        authorization_code::supports_pkce(server, &self.settings)?;
-        let mut scope = scope;
-        let mut is_registered_anew = false;
-        let mut window = None;
-        let issuer = server.issuer();
-        let is_second = self.has_other_account(issuer).await;
-        let mut prompts = Prompts::new(server, &self.settings, scope.as_ref(), is_second);
-        let mut is_choice_missed = is_second
-            && self.settings.select_account == SelectAccount::Auto
-            && !self.settings.authorizes_with("prompt");
-        if is_choice_missed && !prompts.selects() {
-            is_choice_missed = false;
-            self.tell_no_choice(server, false);
-        }
-        loop {
-            let sent = self.resource_parameter(resource, server, &past.learned);
-            let identity = match self
-                .identity(server, sent.as_deref(), scope.as_ref(), &past)
-                .await
-            {
-                Ok(identity) => identity,
-                Err(why) => {
-                    answer(window, CallbackPage::Failed);
-                    return Err(why);
-                }
-            };
-            let client = identity.client.clone();
-            let asked = Asked {
-                sent: sent.as_deref(),
-                scope: scope.as_ref(),
-                prompt: prompts.value(),
-                window,
-            };
-            let Ended { why, request } = match self
-                .one_request(attempt, server, identity, asked, &past)
-                .await
-            {
-                Ok(entry) => return Ok(entry),
-                Err(ended) => ended,
-            };
-            let may_ask_again =
-                is_told || request.as_ref().is_some_and(CallbackRequest::is_waiting);
-            let lesson = why
-                .refusal()
-                .filter(|_| may_ask_again)
-                .and_then(|(code, description)| {
-                    if matches!(code, "invalid_client" | "unauthorized_client") {
-                        let is_ours = client.source == Source::Registered;
-                        (is_ours && !is_registered_anew).then_some(Repair::Register)
-                    } else if code == "invalid_scope" {
-                        (scope.is_some() && self.settings.scope.is_none())
-                            .then_some(Repair::LeaveOutScope)
-                    } else if Adjustment::of(code, description) == Some(Adjustment::NoResource)
-                        && sent.is_some()
-                        && !past.learned.refuses_resource
-                        && self.settings.resource_parameter.is_none()
-                        && self.settings.send_resource.is_none()
-                    {
-                        Some(Repair::LeaveOutResource)
-                    } else {
-                        prompts
-                            .refused(code, description)
-                            .then_some(Repair::OtherPrompt)
-                    }
-                });
-            match lesson {
-                Some(Repair::Register) => {
-                    is_registered_anew = true;
-                    self.store
-                        .forget_registration(server.issuer(), &client)
-                        .await;
-                }
-                Some(Repair::LeaveOutScope) => scope = None,
-                Some(Repair::OtherPrompt) => {
-                    if is_choice_missed && !prompts.selects() {
-                        is_choice_missed = false;
-                        self.tell_no_choice(server, true);
-                    }
-                }
-                Some(Repair::LeaveOutResource) => past.learned.refuses_resource = true,
-                None => {
-                    answer(request, CallbackPage::Failed);
-                    // What the server has forgotten is of no use to the next attempt either.
-                    let is_about_client = why.refusal().is_some_and(|(code, _)| {
-                        matches!(code, "invalid_client" | "unauthorized_client")
-                    });
-                    if is_about_client && !is_registered_anew {
-                        self.store
-                            .forget_registration(server.issuer(), &client)
-                            .await;
-                    }
-                    if let Cause::Tokens(error) = &why
-                        && let Some(error) = registration::not_taken(&client, error)
-                    {
-                        return Err(error.into());
-                    }
-                    return Err(why);
-                }
-            }
-            tracing::info!(%why, "asking once more, otherwise");
-            window = request;
-        }
-    }
-
-    async fn one_request(
-        &self,
-        attempt: &str,
-        server: &AuthorizationServer,
-        identity: Identity,
-        asked: Asked<'_>,
-        past: &Past,
-    ) -> Result<TokenRecord, Ended> {
-        let Identity {
-            client,
-            mut listener,
-        } = identity;
-        let Asked {
-            sent,
-            scope,
-            prompt,
-            window,
-        } = asked;
-        let prover = self.new_prover(past.binds)?;
-        let key = prover.as_ref().map(|prover| prover.key().thumbprint());
-        let asking = AuthorizationRequest {
-            server,
-            client: &client,
-            redirect_uri: listener.uri(),
-            resource: sent,
-            scope,
-            key: key.as_deref(),
-            prompt,
-        };
-        let state = Secret::new(CsrfToken::new_random_len(32).into_secret());
-        let pending = authorization_code::begin(&asking, &self.settings, state)?;
-        self.http.check(pending.url()).map_err(Cause::from)?;
-        tracing::info!(host = server.host(), "waiting for a sign-in");
-        let start = listener.start().cloned();
-        let page = match &start {
-            Some(start) => {
-                start.leads_to(pending.url().clone());
-                start.url()
-            }
-            None => pending.url(),
-        };
-        match window {
-            // By way of the start page: this request may be answered at another address than the one before.
-            Some(request) => request.answer(CallbackPage::Again(page.clone())),
-            None => self.show_page(attempt, server, page, &pending).await,
-        }
-        let redirected = self.answer(attempt, &mut listener, &pending, server);
-        let (redirected, request) = redirected.await?;
-        let endpoint = Endpoint {
-            http: &self.http,
-            url: server.token_endpoint(),
-            client: &client,
-            resource: sent,
-            extra: &self.settings.token_params,
-            use_id_token: self.settings.use_id_token,
-            proof: self.proving(prover.as_ref()),
-        };
-        let sent_at = self.settings.now.seconds();
-        let (tokens, is_with_resource) = match self.redeemed(&redirected, &endpoint).await {
-            Ok(redeemed) => redeemed,
-            Err(error) => {
-                let why = error.into();
-                return Err(Ended { why, request });
-            }
-        };
-        if start.as_ref().is_some_and(StartLink::is_contested) {
-            let why = contested(server);
-            return Err(Ended { why, request });
-        }
-        if let Some(start) = &start {
-            start.finish();
-        }
-        let key = tokens.bound_by(prover.as_ref());
-        let mut entry = self.entry(server, client, scope, tokens, sent_at, past);
-        entry.dpop_key = key;
-        entry.learned.refuses_resource |= sent.is_some() && !is_with_resource;
-        entry.resource_sent = sent.filter(|_| is_with_resource).map(str::to_owned);
-        self.keep(&entry).await;
-        self.store
-            .confirm_registration(&entry, listener.uri())
-            .await;
-        if entry.refresh.is_none() && entry.expires_at.is_some() {
-            let host = server.host();
-            tracing::warn!(
-                host,
-                "no refresh token was given: when this token ends, a person has to sign in again"
-            );
-        }
-        let is_seen = request.as_ref().is_none_or(|request| !request.is_prefetch);
-        answer(request, CallbackPage::SignedIn);
-        self.late_callbacks
-            .linger(
-                &self.status,
-                self.settings.now.seconds(),
-                attempt,
-                listener,
-                pending,
-                is_seen,
-            )
-            .await;
-        self.find_out_user(server, &mut entry).await;
-        self.signed_in(&entry).await;
-        Ok(entry)
-    }
-
-    /// Shows the user where to go: the start page, and nothing that another reader could sign in with.
-    async fn show_page(
-        &self,
-        attempt: &str,
-        server: &AuthorizationServer,
-        page: &Url,
-        pending: &PendingAuthorization,
-    ) {
-        let Settings {
-            browser,
-            browser_environment,
-            announce,
-            ..
-        } = &*self.settings;
-        let opened = browser::show(browser, browser_environment, page).await;
-        let shown = Shown {
-            url: page.to_string(),
-            host: server.host(),
-            user_code: None,
-            opened,
-            code_good_until: None,
-        };
-        self.status.show(attempt, shown).await;
-        if !opened && self.settings.pasted.is_some() {
-            // Only what is pasted counts from wherever this one is opened.
-            announce.tell(&Notice::Elsewhere {
-                request: pending.url().as_str(),
-                is_tied: page != pending.url(),
-            });
-        }
-    }
-
-    /// Spends the code, once more without `resource` where that is what is refused: the user is not asked twice for it. With the
-    /// tokens, whether it was sent for them.
-    async fn redeemed(
-        &self,
-        redirected: &VerifiedCode,
-        endpoint: &Endpoint<'_>,
-    ) -> Result<(TokenSet, bool), token_endpoint::Error> {
-        let error = match redirected.redeem(endpoint).await {
-            Ok(tokens) => return Ok((tokens, endpoint.resource.is_some())),
-            Err(error) => error,
-        };
-        if endpoint.resource.is_none() || !self.is_of_resource(&error) {
-            return Err(error);
-        }
-        tracing::info!(%error, "spending the code without the resource parameter");
-        let without = Endpoint {
-            resource: None,
-            ..*endpoint
-        };
-        match redirected.redeem(&without).await {
-            Ok(tokens) => Ok((tokens, false)),
-            Err(_) => Err(error),
-        }
-    }
-
-    /// Says whether a refusal is of the `resource` parameter, by its words, and the user does not insist on it.
-    pub(in crate::auth) fn is_of_resource(&self, error: &token_endpoint::Error) -> bool {
-        let Settings {
-            resource_parameter,
-            send_resource,
-            ..
-        } = &*self.settings;
-        let is_ours_to_say = resource_parameter.is_none() && send_resource.is_none();
-        is_ours_to_say && error.adjustment() == Some(Adjustment::NoResource)
-    }
-
-    fn tell_no_choice(&self, server: &AuthorizationServer, is_refused: bool) {
-        self.settings.announce.tell(&Notice::NoChoice {
-            host: &server.host(),
-            is_refused,
-        });
-    }
-
-    /// Waits for the answer; everybody else who calls is turned away and forgotten: another page of this machine must
-    /// not be able to end the sign-in.
-    async fn answer(
-        &self,
-        attempt: &str,
-        listener: &mut Loopback,
-        pending: &PendingAuthorization,
-        server: &AuthorizationServer,
-    ) -> Result<(VerifiedCode, Option<CallbackRequest>), Ended> {
-        let patience = self.settings.auth_timeout;
-        let end = time_is_up(patience);
-        let superseded = self.status.superseded(attempt);
-        let start = listener.start().cloned();
-        let second = StartLink::contested(start.as_ref());
-        tokio::pin!(end, superseded, second);
-        let pasted = self.settings.pasted.as_ref();
-        loop {
-            let (callback, request) = tokio::select! {
-                // What has come is looked at before the clock.
-                biased;
-                () = &mut second => return Err(contested(server).into()),
-                request = listener.next_request() => (pending.verify(&request.parameters), Some(request)),
-                line = Pasted::next(pasted) => (pending.verify_pasted(&line), None),
-                () = self.leaving.cancelled() => return Err(Cause::Leaving.into()),
-                () = &mut superseded => return Err(Cause::TakenOver.into()),
-                () = &mut end => {
-                    let (host, seconds) = (server.host(), patience.as_secs());
-                    return Err(Cause::TooLate { host, seconds }.into());
-                }
-            };
-            let Some(request) = request else {
-                match callback {
-                    Callback::NotOurs => self.settings.announce.tell(&Notice::NotOurs),
-                    Callback::Code(redirected) => return Ok((redirected, None)),
-                    Callback::Failed(why) => return Err(why.into()),
-                }
-                continue;
-            };
-            match callback {
-                Callback::NotOurs => request.answer(CallbackPage::NotOurs),
-                _ if !request.is_from_opener && request.is_post => {
-                    request.answer(CallbackPage::AsGet)
-                }
-                _ if !request.is_from_opener => {
-                    tracing::info!(
-                        "an answer came from a browser that did not begin the sign-in: it does not count"
-                    );
-                    request.answer(CallbackPage::OtherBrowser);
-                }
-                Callback::Code(redirected) => return Ok((redirected, Some(request))),
-                Callback::Failed(why) => {
-                    let (why, request) = (why.into(), Some(request));
-                    return Err(Ended { why, request });
-                }
-            }
-        }
-    }
-
-    /// The user's word, else the resource's own name byte for byte, else the canonical URI (RFC 8707); nothing where
-    /// the server is known not to take it.
-    pub(in crate::auth) fn resource_parameter(
-        &self,
-        resource: &ProtectedResource,
-        server: &AuthorizationServer,
-        learned: &ObservedQuirks,
-    ) -> Option<String> {
-        let Settings {
-            resource_parameter,
-            send_resource,
-            ..
-        } = &*self.settings;
-        let takes_it = known_quirks(server.issuer()).takes_resource && !learned.refuses_resource
-            || resource_parameter.is_some();
-        send_resource.unwrap_or(takes_it).then(|| {
-            resource_parameter
-                .clone()
-                .or_else(|| resource.name().map(str::to_owned))
-                .unwrap_or_else(|| self.settings.canonical_resource())
-        })
-    }
-
-    pub(in crate::auth) fn entry(
-        &self,
-        server: &AuthorizationServer,
-        client: Client,
-        scope: Option<&Scopes>,
-        tokens: TokenSet,
-        sent_at: u64,
-        past: &Past,
-    ) -> TokenRecord {
-        let mut entry = TokenRecord {
-            resource: self.settings.canonical_resource(),
-            account: self.settings.account.clone(),
-            issuer: server.issuer().to_owned(),
-            token_endpoint: server.token_endpoint().clone(),
-            revocation_endpoint: server.revocation_endpoint().cloned(),
-            client,
-            access: tokens.access.clone(),
-            refresh: None,
-            obtained_at: sent_at,
-            expires_at: None,
-            refresh_at: None,
-            resource_sent: None,
-            scope_requested: scope.cloned(),
-            // What is not said was granted as asked (RFC 6749 section 5.1).
-            scope_granted: scope.cloned(),
-            state: TokenState::Ok,
-            strikes: 0,
-            last_error: None,
-            scope_wanted: past.wanted.clone(),
-            learned: past.learned.clone(),
-            grant: self.settings.grant.kind(),
-            dpop_key: None,
-            issued_anew: vec![sent_at],
-            signed_in_at: sent_at,
-            authorization_origin: server.authorization_origin(),
-            user: None,
-            endpoint_origins: server.endpoint_origins(),
-        };
-        entry.renew(tokens, sent_at, random::fraction());
-        entry
-    }
-
-    pub(in crate::auth) async fn keep(&self, entry: &TokenRecord) {
-        // A process that stands still with the lock loses nothing by it: what it renews meanwhile is older than this, and
-        // is not written over it.
-        let lock = self.store.lock_within(UNSAVED_LIFETIME).await;
-        if let Err(why) = &lock {
-            tracing::warn!(%why, "keeping the tokens all the same");
-        }
-        let name = entry.name(&self.settings);
-        self.store.save(&name, entry, Expected::Anything).await;
-        self.store.supersede(&name, &entry.issuer).await;
-    }
+/// The sign-in of one attempt in the user's browser, over all its requests.
+///
+/// A refused request is changed and made once more, each change once: a registration that the server has forgotten is made
+/// anew, a scope that it does not know is left out, and so is the `resource` parameter that it does not want. It is made in
+/// the window that is open: the page in it still waits for the end of the sign-in, and is sent to the authorization
+/// server once more.
+pub(in crate::auth) struct BrowserSignIn<'a> {
+    context: &'a Context,
+    attempt: Attempt<'a>,
+    prompts: Prompts,
+    /// True while the user has a second account and has not been told that the server lets no account be chosen.
+    is_choice_missed: bool,
+    is_registered_anew: bool,
+    /// The browser whose window is open already.
+    window: Option<CallbackRequest>,
 }
 
-/// The time for which tokens that a user has waited for wait for another process.
-const UNSAVED_LIFETIME: Duration = Duration::from_secs(10);
-
-/// The parts of one authorization request.
-struct Asked<'a> {
-    /// The `resource` parameter, if one is sent.
-    sent: Option<&'a str>,
-    scope: Option<&'a Scopes>,
-    prompt: Option<&'a str>,
-    /// The visitor whose window is open already.
-    window: Option<CallbackRequest>,
+/// A verified authorization code, with the request that brought it.
+pub(in crate::auth) struct Authorized {
+    code: VerifiedCode,
+    client: Client,
+    resource: Option<String>,
+    prover: Option<Prover>,
+    pending: PendingAuthorization,
+    listener: Loopback,
+    /// The browser that waits for a page; `None` for an address that the user pasted.
+    request: Option<CallbackRequest>,
 }
 
 /// The change with which the authorization server is asked once more.
@@ -489,25 +66,335 @@ enum Repair {
     OtherPrompt,
 }
 
-/// The end of a request without tokens, and the browser that still waits for a page.
-struct Ended {
-    why: Cause,
-    request: Option<CallbackRequest>,
-}
+impl<'a> BrowserSignIn<'a> {
+    /// Begins a sign-in at a server that supports PKCE. Tells a user with a second account if the server lets no account
+    /// be chosen.
+    pub(in crate::auth) async fn begin(
+        context: &'a Context,
+        attempt: Attempt<'a>,
+    ) -> Result<Self, Cause> {
+        let (settings, server) = (&*context.settings, attempt.server);
+        authorization_code::supports_pkce(server, settings)?;
+        let vault = context.store.vault();
+        let is_second = userinfo::has_other_account(settings, vault, server.issuer()).await;
+        let prompts = Prompts::new(server, settings, attempt.scope.as_ref(), is_second);
+        let mut sign_in = Self {
+            context,
+            attempt,
+            prompts,
+            is_choice_missed: is_second
+                && settings.select_account == SelectAccount::Auto
+                && !settings.authorizes_with("prompt"),
+            is_registered_anew: false,
+            window: None,
+        };
+        sign_in.tell_missed_choice(false);
+        Ok(sign_in)
+    }
 
-impl<C: Into<Cause>> From<C> for Ended {
-    fn from(why: C) -> Self {
-        Self {
-            why: why.into(),
-            request: None,
+    /// Returns the client at the authorization server, with the listener of its redirect.
+    pub(in crate::auth) async fn select_client(&mut self) -> Result<ClientAndListener, Cause> {
+        let resource = self.resource();
+        let client =
+            client_and_listener::select(self.context, &self.attempt, resource.as_deref()).await;
+        if client.is_err() {
+            answer(self.window.take(), CallbackPage::Failed);
+        }
+        client
+    }
+
+    /// Sends the user to the authorization server, and waits for the callback with the code.
+    pub(in crate::auth) async fn authorize(
+        &mut self,
+        client: ClientAndListener,
+    ) -> Result<Authorized, Unfinished> {
+        let ClientAndListener {
+            client,
+            mut listener,
+        } = client;
+        let (context, server) = (self.context, self.attempt.server);
+        let window = self.window.take();
+        let resource = self.resource();
+        let prover = dpop_policy::new_prover(&context.hints, self.attempt.uses_dpop)?;
+        let key = prover.as_ref().map(|prover| prover.key().thumbprint());
+        let request = AuthorizationRequest {
+            server,
+            client: &client,
+            redirect_uri: listener.uri(),
+            resource: resource.as_deref(),
+            scope: self.attempt.scope.as_ref(),
+            key: key.as_deref(),
+            prompt: self.prompts.value(),
+        };
+        let state = Secret::new(CsrfToken::new_random_len(32).into_secret());
+        let pending = authorization_code::begin(&request, &context.settings, state)?;
+        context.http.check(pending.url()).map_err(Cause::from)?;
+        tracing::info!(host = server.host(), "waiting for a sign-in");
+        let page = match listener.start() {
+            Some(start) => {
+                start.leads_to(pending.url().clone());
+                start.url()
+            }
+            None => pending.url(),
+        };
+        match window {
+            // By way of the start page: this request may be answered at another address than the one before.
+            Some(request) => request.answer(CallbackPage::Again(page.clone())),
+            None => show_page(context, &self.attempt, page, &pending).await,
+        }
+        let (code, request) =
+            callback::receive(context, &self.attempt, &mut listener, &pending).await?;
+        Ok(Authorized {
+            code,
+            client,
+            resource,
+            prover,
+            pending,
+            listener,
+            request,
+        })
+    }
+
+    /// Spends the code, and returns the record of the tokens.
+    pub(in crate::auth) async fn redeem(
+        &self,
+        authorized: &mut Authorized,
+    ) -> Result<TokenRecord, Unfinished> {
+        let Context { settings, http, .. } = self.context;
+        let server = self.attempt.server;
+        let prover = authorized.prover.as_ref();
+        let resource = authorized.resource.as_deref();
+        let endpoint = token_request::endpoint(
+            http,
+            settings,
+            server.token_endpoint(),
+            &authorized.client,
+            resource,
+            dpop_policy::proving(settings, prover),
+        );
+        let sent_at = self.context.now();
+        let (tokens, is_with_resource) = match redeem(settings, &authorized.code, &endpoint).await {
+            Ok(redeemed) => redeemed,
+            Err(error) => {
+                return Err(Unfinished {
+                    why: error.into(),
+                    request: authorized.request.take(),
+                });
+            }
+        };
+        let start = authorized.listener.start();
+        if start.is_some_and(StartLink::is_contested) {
+            return Err(Unfinished {
+                why: contested(server),
+                request: authorized.request.take(),
+            });
+        }
+        if let Some(start) = start {
+            start.finish();
+        }
+        let tokens = NewTokens {
+            server,
+            client: authorized.client.clone(),
+            scope: self.attempt.scope.as_ref(),
+            tokens,
+            prover,
+            resource_sent: resource.filter(|_| is_with_resource).map(str::to_owned),
+            sent_at,
+        };
+        let mut record = tokens.into_record(settings, &self.attempt.previous);
+        record.learned.refuses_resource |= resource.is_some() && !is_with_resource;
+        Ok(record)
+    }
+
+    /// Stores the record, then answers the browser and tells the user.
+    pub(in crate::auth) async fn save(
+        &self,
+        authorized: Authorized,
+        mut record: TokenRecord,
+    ) -> TokenRecord {
+        let Context {
+            settings,
+            http,
+            store,
+            status,
+            late_callbacks,
+            ..
+        } = self.context;
+        let server = self.attempt.server;
+        let Authorized {
+            pending,
+            listener,
+            request,
+            ..
+        } = authorized;
+        new_record::save(store, settings, &record).await;
+        store.confirm_registration(&record, listener.uri()).await;
+        if record.refresh.is_none() && record.expires_at.is_some() {
+            let host = server.host();
+            tracing::warn!(
+                host,
+                "no refresh token was given: when this token ends, a person has to sign in again"
+            );
+        }
+        let is_seen = request.as_ref().is_none_or(|request| !request.is_prefetch);
+        answer(request, CallbackPage::SignedIn);
+        let (now, name) = (self.context.now(), self.attempt.name);
+        late_callbacks
+            .linger(status, now, name, listener, pending, is_seen)
+            .await;
+        userinfo::find_out_user(http, store, server, &mut record).await;
+        userinfo::announce_sign_in(settings, store.vault(), &record).await;
+        record
+    }
+
+    /// Changes the next request as the refusal of the last one wants it.
+    ///
+    /// # Errors
+    /// The end of the sign-in, if no change is left that would help.
+    pub(in crate::auth) async fn adjust(
+        &mut self,
+        client: &Client,
+        unfinished: Unfinished,
+    ) -> Result<(), Cause> {
+        let Unfinished { why, request } = unfinished;
+        let may_ask_again =
+            self.attempt.is_requested || request.as_ref().is_some_and(CallbackRequest::is_waiting);
+        let refusal = why.refusal().filter(|_| may_ask_again);
+        match refusal.and_then(|(code, description)| self.repair(client, code, description)) {
+            Some(Repair::Register) => {
+                self.is_registered_anew = true;
+                self.forget_registration(client).await;
+            }
+            Some(Repair::LeaveOutScope) => self.attempt.scope = None,
+            Some(Repair::OtherPrompt) => self.tell_missed_choice(true),
+            Some(Repair::LeaveOutResource) => self.attempt.previous.learned.refuses_resource = true,
+            None => {
+                answer(request, CallbackPage::Failed);
+                return Err(self.end(client, why).await);
+            }
+        }
+        tracing::info!(%why, "asking once more, otherwise");
+        self.window = request;
+        Ok(())
+    }
+
+    fn repair(&mut self, client: &Client, code: &str, description: Option<&str>) -> Option<Repair> {
+        let settings = &self.context.settings;
+        let Attempt {
+            scope, previous, ..
+        } = &self.attempt;
+        if is_about_client(code) {
+            let is_ours = client.source == Source::Registered;
+            (is_ours && !self.is_registered_anew).then_some(Repair::Register)
+        } else if code == "invalid_scope" {
+            adjust::may_leave_out_scope(settings, scope.as_ref()).then_some(Repair::LeaveOutScope)
+        } else if adjust::is_of_resource(settings, code, description)
+            && self.resource().is_some()
+            && !previous.learned.refuses_resource
+        {
+            Some(Repair::LeaveOutResource)
+        } else {
+            self.prompts
+                .refused(code, description)
+                .then_some(Repair::OtherPrompt)
+        }
+    }
+
+    /// Returns the reason for the end. A registration that the server has forgotten is of no use to the next attempt
+    /// either.
+    async fn end(&self, client: &Client, why: Cause) -> Cause {
+        let refusal = why.refusal();
+        if refusal.is_some_and(|(code, _)| is_about_client(code)) && !self.is_registered_anew {
+            self.forget_registration(client).await;
+        }
+        if let Cause::Tokens(error) = &why
+            && let Some(error) = registration::not_taken(client, error)
+        {
+            return error.into();
+        }
+        why
+    }
+
+    async fn forget_registration(&self, client: &Client) {
+        let issuer = self.attempt.server.issuer();
+        self.context.store.forget_registration(issuer, client).await;
+    }
+
+    fn resource(&self) -> Option<String> {
+        self.attempt.resource_parameter(&self.context.settings)
+    }
+
+    /// Tells the user once that the server lets no account be chosen.
+    fn tell_missed_choice(&mut self, is_refused: bool) {
+        if self.is_choice_missed && !self.prompts.selects() {
+            self.is_choice_missed = false;
+            self.context.settings.announce.tell(&Notice::NoChoice {
+                host: &self.attempt.server.host(),
+                is_refused,
+            });
         }
     }
 }
 
-fn contested(server: &AuthorizationServer) -> Cause {
-    Cause::OpenedTwice {
-        host: server.host(),
+/// Shows the user where to go: the start page, and nothing that another reader could sign in with.
+async fn show_page(
+    context: &Context,
+    attempt: &Attempt<'_>,
+    page: &Url,
+    pending: &PendingAuthorization,
+) {
+    let Settings {
+        browser,
+        browser_environment,
+        announce,
+        pasted,
+        ..
+    } = &*context.settings;
+    let opened = browser::show(browser, browser_environment, page).await;
+    let shown = Shown {
+        url: page.to_string(),
+        host: attempt.server.host(),
+        user_code: None,
+        opened,
+        code_good_until: None,
+    };
+    context.status.show(attempt.name, shown).await;
+    if !opened && pasted.is_some() {
+        // Only what is pasted counts from wherever this one is opened.
+        announce.tell(&Notice::Elsewhere {
+            request: pending.url().as_str(),
+            is_tied: page != pending.url(),
+        });
     }
+}
+
+/// Spends the code, once more without `resource` where that is what is refused: the user is not asked twice for it. Returns
+/// with the tokens if `resource` was sent for them.
+async fn redeem(
+    settings: &Settings,
+    code: &VerifiedCode,
+    endpoint: &Endpoint<'_>,
+) -> Result<(TokenSet, bool), token_endpoint::Error> {
+    let error = match code.redeem(endpoint).await {
+        Ok(tokens) => return Ok((tokens, endpoint.resource.is_some())),
+        Err(error) => error,
+    };
+    if endpoint.resource.is_none() || !adjust::is_about_resource(settings, &error) {
+        return Err(error);
+    }
+    tracing::info!(%error, "spending the code without the resource parameter");
+    let without = Endpoint {
+        resource: None,
+        ..*endpoint
+    };
+    match code.redeem(&without).await {
+        Ok(tokens) => Ok((tokens, false)),
+        Err(_) => Err(error),
+    }
+}
+
+fn is_about_client(code: &str) -> bool {
+    matches!(code, "invalid_client" | "unauthorized_client")
 }
 
 /// Answers the browser; a user who pasted the address sees no page.

@@ -10,14 +10,17 @@ use std::time::Duration;
 
 use tokio::process::Child;
 
+use crate::auth::flow::context::Context;
 use crate::auth::flow::helper::{self, SignInRequest};
-use crate::auth::flow::sign_in_status::{TAKEOVER_POLL, attempt_name};
+use crate::auth::flow::sign_in::sign_in;
+use crate::auth::flow::sign_in_status::{SignInStatus, TAKEOVER_POLL, attempt_name};
 use crate::auth::flow::status_record::{Phase, Record};
 use crate::auth::flow::token_checks::{is_enough, is_other_than};
+use crate::auth::flow::trigger::{Origin, Trigger};
+use crate::auth::flow::userinfo;
 use crate::auth::net::http::{POST_PATIENCE, TOKEN_PATIENCE};
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::settings::Settings;
-use crate::auth::shared::{Origin, Shared, Trigger};
 use crate::auth::store::record::{TokenRecord, TokenState};
 use crate::auth::{Cause, Credential};
 use crate::store::{Error as StoreError, VaultLock};
@@ -29,223 +32,227 @@ const HANDOVER: Duration = Duration::from_secs(3);
 /// The time for which `mcpipe login` waits until another process lets go of the lock.
 const TAKEOVER: Duration = Duration::from_secs(20);
 
-impl Shared {
-    /// Has a person asked, here or elsewhere, and waits for what comes of it.
-    pub(in crate::auth) async fn sign_in_once(
-        &self,
-        why: &Trigger,
-        challenge: &Challenge,
-        before: Option<TokenRecord>,
-    ) -> Result<(TokenRecord, Origin), Cause> {
-        let _waiting = self.status.wait_for_user();
-        self.state().is_signing_in = true;
-        if matches!(why, Trigger::Requested(_)) {
-            let turn = self.take_over_lock().await?;
-            return self.sign_in(turn, why, challenge, before).await;
+/// Has a person asked, here or elsewhere, and waits for what comes of it.
+pub(in crate::auth) async fn sign_in_once(
+    context: &Context,
+    why: &Trigger,
+    challenge: &Challenge,
+    before: Option<TokenRecord>,
+) -> Result<(TokenRecord, Origin), Cause> {
+    let _waiting = context.status.wait_for_user();
+    if why.is_requested() {
+        let turn = take_over_lock(context).await?;
+        return sign_in(context, turn, why, challenge, before).await;
+    }
+    let record = context.status.record().await;
+    let old = record.is_over().then_some(record.attempt);
+    let mut helper: Option<Sent> = None;
+    let mut may_send =
+        context.settings.helper.is_some() && context.store.vault().location().is_some();
+    let mut shown = None;
+    let mut newcomer = PendingTakeover::default();
+    let mut has_waited = false;
+    let patience = context.settings.auth_timeout + TOKEN_PATIENCE + POST_PATIENCE;
+    let end = tokio::time::sleep(patience);
+    tokio::pin!(end);
+    loop {
+        let turn = context.status.try_lock().await?;
+        // The process that held the lock wrote how it went before letting go, so this look comes after that.
+        let record = context.status.record().await;
+        if let Some(reached) = reached(context, &record, &old, why, challenge, &before).await? {
+            if has_waited {
+                userinfo::announce_sign_in(&context.settings, context.store.vault(), &reached.0)
+                    .await;
+            }
+            return Ok(reached);
         }
-        let record = self.status.record().await;
-        let old = record.is_over().then_some(record.attempt);
-        let mut helper: Option<Sent> = None;
-        let mut may_send =
-            self.settings.helper.is_some() && self.store.vault().location().is_some();
-        let mut shown = None;
-        let mut newcomer = PendingTakeover::default();
-        let mut has_waited = false;
-        let patience = self.settings.auth_timeout + TOKEN_PATIENCE + POST_PATIENCE;
-        let end = tokio::time::sleep(patience);
-        tokio::pin!(end);
-        loop {
-            let turn = self.status.try_lock().await?;
-            // The process that held the lock wrote how it went before letting go, so this look comes after that.
-            let record = self.status.record().await;
-            if let Some(reached) = self.reached(&record, &old, why, challenge, &before).await? {
-                if has_waited {
-                    self.signed_in(&reached.0).await;
-                }
-                return Ok(reached);
-            }
-            // A note whose writer has left the turn without an end is of a sign-in that died with its process.
-            if turn.is_none() {
-                self.pass_on(&record, &mut shown);
-            }
-            has_waited = true;
-            match turn {
-                None => {}
-                Some(turn) if helper.is_some() || newcomer.is_awaited(&record) => drop(turn),
-                Some(turn) if may_send => {
-                    drop(turn);
-                    match self.send_helper(why, challenge, &old).await {
-                        Ok(sent) => helper = sent,
-                        Err(why) => {
-                            tracing::warn!(%why, "the sign-in ends with this process");
-                            may_send = false;
-                            continue;
-                        }
+        // A note whose writer has left the turn without an end is of a sign-in that died with its process.
+        if turn.is_none() {
+            pass_on(&context.status, &record, &mut shown);
+        }
+        has_waited = true;
+        match turn {
+            None => {}
+            Some(turn) if helper.is_some() || newcomer.is_awaited(&record) => drop(turn),
+            Some(turn) if may_send => {
+                drop(turn);
+                match send_helper(context, why, challenge, &old).await {
+                    Ok(sent) => helper = sent,
+                    Err(why) => {
+                        tracing::warn!(%why, "the sign-in ends with this process");
+                        may_send = false;
+                        continue;
                     }
                 }
-                Some(turn) => match self.sign_in(turn, why, challenge, before.clone()).await {
-                    Err(Cause::TakenOver) => {}
-                    ended => return ended,
-                },
             }
-            // In this order: a process that stood still looks once more before it says that time is up.
-            tokio::select! {
-                biased;
-                () = self.leaving.cancelled() => return Err(Cause::Leaving),
-                () = gone(&mut helper) => {
-                    helper = None;
-                    may_send = false;
-                }
-                () = tokio::time::sleep(GLANCE) => {}
-                () = &mut end => return Err(Cause::TooLate {
-                    host: self.settings.url.host_str().unwrap_or_default().to_owned(),
-                    seconds: patience.as_secs(),
-                }),
-            }
+            Some(turn) => match sign_in(context, turn, why, challenge, before.clone()).await {
+                Err(Cause::TakenOver) => {}
+                ended => return ended,
+            },
         }
-    }
-
-    /// Signs in on behalf of processes that watch; what a helper does. Nothing to do is no error.
-    pub(in crate::auth) async fn sign_in_for_others(
-        &self,
-        request: SignInRequest,
-    ) -> Result<(), Cause> {
-        let turn = match self.status.lock(HANDOVER).await {
-            Err(StoreError::Busy { .. }) => return Ok(()),
-            turn => turn?,
-        };
-        let why = Trigger::Challenged {
-            stale: request.stale.map(|token| Credential {
-                generation: 0,
-                token,
-                home: self.settings.url.origin(),
-                // It is only compared.
-                prover: None,
-            }),
-            challenge: request.challenge.clone(),
-            is_asked: true,
-        };
-        if let Some(key) = &self.settings.client_key {
-            let Settings { url, now, .. } = &*self.settings;
-            key.fetch(self.store.vault(), url, now).await?;
-        }
-        let before = self.store.stored().await?.map(|kept| kept.entry);
-        let record = self.status.record().await;
-        let none = None;
-        let reached = self
-            .reached(&record, &request.old, &why, &request.challenge, &none)
-            .await;
-        if !matches!(reached, Ok(None)) {
-            return Ok(());
-        }
-        let signed_in = self.sign_in(turn, &why, &request.challenge, before).await;
-        signed_in.map(|_| ())
-    }
-
-    /// Returns the result of another process since this one began to watch.
-    async fn reached(
-        &self,
-        record: &Record,
-        old: &Option<String>,
-        why: &Trigger,
-        challenge: &Challenge,
-        before: &Option<TokenRecord>,
-    ) -> Result<Option<(TokenRecord, Origin)>, Cause> {
-        let is_news = Some(&record.attempt) != old.as_ref();
-        let is_done = is_news && record.phase == Phase::Done;
-        if let Some(kept) = self.store.stored().await? {
-            let entry = kept.entry;
-            let is_newer = before
-                .as_ref()
-                .is_none_or(|before| !entry.access.same_as(before.access.expose()));
-            // What a sign-in brought since then is taken even if it has ended while this process stood still: it can be
-            // renewed, and asking the person again brings no more.
-            let is_fresh = !entry.has_expired(self.settings.now.seconds());
-            let is_good = entry.state != TokenState::NeedsLogin
-                && (is_done || is_fresh && is_enough(challenge, &entry));
-            if is_other_than(why, &entry) && is_newer && is_good {
-                return Ok(Some((entry, Origin::SignedIn)));
-            }
-        }
-        match &record.phase {
-            Phase::Ended(ended) if is_news => Err(ended.cause()),
-            _ => Ok(None),
-        }
-    }
-
-    /// Passes on the address at which the sign-in of another process waits.
-    fn pass_on(&self, record: &Record, shown: &mut Option<String>) {
-        let Phase::Shown(now) = &record.phase else {
-            return;
-        };
-        if shown.as_ref() == Some(&now.url) {
-            return;
-        }
-        *shown = Some(now.url.clone());
-        self.status.publish(now);
-    }
-
-    /// Starts a helper, unless another process is doing so.
-    async fn send_helper(
-        &self,
-        why: &Trigger,
-        challenge: &Challenge,
-        old: &Option<String>,
-    ) -> Result<Option<Sent>, Cause> {
-        let Some(helper) = &self.settings.helper else {
-            return Ok(None);
-        };
-        let name = self.store.lock_name("helper");
-        let starting = match self.store.vault().lock(&name, Duration::ZERO).await {
-            Err(StoreError::Busy { .. }) => return Ok(None),
-            starting => starting?,
-        };
-        let root = self.store.vault().root().await?;
-        let stale = match why {
-            Trigger::Challenged { stale, .. } => stale.as_ref().map(|stale| stale.token.clone()),
-            Trigger::Expiring | Trigger::Requested(_) => None,
-        };
-        let request = SignInRequest {
-            challenge: challenge.clone(),
-            stale,
-            old: old.clone(),
-        };
-        let child = helper::send(helper, &request, root.as_ref())
-            .await
-            .map_err(Cause::Helper)?;
-        tracing::debug!(id = child.id(), "a helper does the sign-in");
-        Ok(Some(Sent {
-            child,
-            _starting: starting,
-        }))
-    }
-
-    /// Takes the lock for a user who asks for a sign-in, whichever process holds it.
-    async fn take_over_lock(&self) -> Result<VaultLock, Cause> {
-        let turn = self.status.try_lock().await?;
-        let mut record = self.status.record().await;
-        record.forgive();
-        record.attempt = attempt_name();
-        record.phase = Phase::Begun;
-        self.status.write(&record).await;
-        if let Some(turn) = turn {
-            return Ok(turn);
-        }
-        let ours = record.attempt.clone();
-        let insisting = async {
-            loop {
-                tokio::time::sleep(TAKEOVER_POLL).await;
-                // What they were writing when we wrote may have gone over ours.
-                if self.status.record().await.attempt != ours {
-                    self.status.write(&record).await;
-                }
-            }
-        };
+        // In this order: a process that stood still looks once more before it says that time is up.
         tokio::select! {
-            turn = self.status.lock(TAKEOVER) => Ok(turn?),
-            () = insisting => Err(Cause::TakenOver),
-            () = self.leaving.cancelled() => Err(Cause::Leaving),
+            biased;
+            () = context.leaving.cancelled() => return Err(Cause::Leaving),
+            () = gone(&mut helper) => {
+                helper = None;
+                may_send = false;
+            }
+            () = tokio::time::sleep(GLANCE) => {}
+            () = &mut end => return Err(Cause::TooLate {
+                host: context.settings.url.host_str().unwrap_or_default().to_owned(),
+                seconds: patience.as_secs(),
+            }),
         }
+    }
+}
+
+/// Signs in on behalf of processes that watch; what a helper does. Nothing to do is no error.
+pub(in crate::auth) async fn sign_in_for_others(
+    context: &Context,
+    request: SignInRequest,
+) -> Result<(), Cause> {
+    let turn = match context.status.lock(HANDOVER).await {
+        Err(StoreError::Busy { .. }) => return Ok(()),
+        turn => turn?,
+    };
+    let why = Trigger::Challenged {
+        stale: request.stale.map(|token| Credential {
+            generation: 0,
+            token,
+            home: context.settings.url.origin(),
+            // It is only compared.
+            prover: None,
+        }),
+        challenge: request.challenge.clone(),
+        is_asked: true,
+    };
+    if let Some(key) = &context.settings.client_key {
+        let Settings { url, now, .. } = &*context.settings;
+        key.fetch(context.store.vault(), url, now).await?;
+    }
+    let before = context.store.stored().await?.map(|kept| kept.entry);
+    let record = context.status.record().await;
+    let none = None;
+    let reached = reached(
+        context,
+        &record,
+        &request.old,
+        &why,
+        &request.challenge,
+        &none,
+    )
+    .await;
+    if !matches!(reached, Ok(None)) {
+        return Ok(());
+    }
+    let signed_in = sign_in(context, turn, &why, &request.challenge, before).await;
+    signed_in.map(|_| ())
+}
+
+/// Returns the result of another process since this one began to watch.
+async fn reached(
+    context: &Context,
+    record: &Record,
+    old: &Option<String>,
+    why: &Trigger,
+    challenge: &Challenge,
+    before: &Option<TokenRecord>,
+) -> Result<Option<(TokenRecord, Origin)>, Cause> {
+    let is_news = Some(&record.attempt) != old.as_ref();
+    let is_done = is_news && record.phase == Phase::Done;
+    if let Some(kept) = context.store.stored().await? {
+        let entry = kept.entry;
+        let is_newer = before
+            .as_ref()
+            .is_none_or(|before| !entry.access.same_as(before.access.expose()));
+        // What a sign-in brought since then is taken even if it has ended while this process stood still: it can be
+        // renewed, and asking the person again brings no more.
+        let is_fresh = !entry.has_expired(context.now());
+        let is_good = entry.state != TokenState::NeedsLogin
+            && (is_done || is_fresh && is_enough(challenge, &entry));
+        if is_other_than(why, &entry) && is_newer && is_good {
+            return Ok(Some((entry, Origin::SignedIn)));
+        }
+    }
+    match &record.phase {
+        Phase::Ended(ended) if is_news => Err(ended.cause()),
+        _ => Ok(None),
+    }
+}
+
+/// Passes on the address at which the sign-in of another process waits.
+fn pass_on(status: &SignInStatus, record: &Record, shown: &mut Option<String>) {
+    let Phase::Shown(now) = &record.phase else {
+        return;
+    };
+    if shown.as_ref() == Some(&now.url) {
+        return;
+    }
+    *shown = Some(now.url.clone());
+    status.publish(now);
+}
+
+/// Starts a helper, unless another process is doing so.
+async fn send_helper(
+    context: &Context,
+    why: &Trigger,
+    challenge: &Challenge,
+    old: &Option<String>,
+) -> Result<Option<Sent>, Cause> {
+    let Some(helper) = &context.settings.helper else {
+        return Ok(None);
+    };
+    let name = context.store.lock_name("helper");
+    let starting = match context.store.vault().lock(&name, Duration::ZERO).await {
+        Err(StoreError::Busy { .. }) => return Ok(None),
+        starting => starting?,
+    };
+    let root = context.store.vault().root().await?;
+    let stale = match why {
+        Trigger::Challenged { stale, .. } => stale.as_ref().map(|stale| stale.token.clone()),
+        Trigger::Expiring | Trigger::Requested(_) => None,
+    };
+    let request = SignInRequest {
+        challenge: challenge.clone(),
+        stale,
+        old: old.clone(),
+    };
+    let child = helper::send(helper, &request, root.as_ref())
+        .await
+        .map_err(Cause::Helper)?;
+    tracing::debug!(id = child.id(), "a helper does the sign-in");
+    Ok(Some(Sent {
+        child,
+        _starting: starting,
+    }))
+}
+
+/// Takes the lock for a user who asks for a sign-in, whichever process holds it.
+async fn take_over_lock(context: &Context) -> Result<VaultLock, Cause> {
+    let turn = context.status.try_lock().await?;
+    let mut record = context.status.record().await;
+    record.forgive();
+    record.attempt = attempt_name();
+    record.phase = Phase::Begun;
+    context.status.write(&record).await;
+    if let Some(turn) = turn {
+        return Ok(turn);
+    }
+    let ours = record.attempt.clone();
+    let insisting = async {
+        loop {
+            tokio::time::sleep(TAKEOVER_POLL).await;
+            // What they were writing when we wrote may have gone over ours.
+            if context.status.record().await.attempt != ours {
+                context.status.write(&record).await;
+            }
+        }
+    };
+    tokio::select! {
+        turn = context.status.lock(TAKEOVER) => Ok(turn?),
+        () = insisting => Err(Cause::TakenOver),
+        () = context.leaving.cancelled() => Err(Cause::Leaving),
     }
 }
 

@@ -13,71 +13,71 @@
 use crate::auth::Cause;
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::oauth::discovery::{AuthorizationServer, ProtectedResource};
-use crate::auth::oauth::dpop::{Prover, Proving};
+use crate::auth::oauth::dpop::{HintCache, Prover, Proving};
 use crate::auth::oauth::jws::Key;
-use crate::auth::settings::Dpop;
-use crate::auth::shared::Shared;
+use crate::auth::settings::{Dpop, Settings};
 use crate::auth::store::record::TokenRecord;
 
-impl Shared {
-    /// Says whether the tokens to come are to be bound. `before` is what is kept of the same issuer.
-    ///
-    /// # Errors
-    /// The user insists, and the authorization server does not offer it.
-    pub(in crate::auth) fn binds(
-        &self,
-        challenge: &Challenge,
-        resource: &ProtectedResource,
-        server: &AuthorizationServer,
-        before: Option<&TokenRecord>,
-    ) -> Result<bool, Cause> {
-        let is_offered = server.offers_dpop();
-        let was_bound = before.is_some_and(TokenRecord::is_bound);
-        // Nothing was said by a server that lets every client in at first; then what it took before counts.
-        let is_unsaid = challenge.status == 0 && was_bound;
-        let is_taken = resource.takes_dpop() || challenge.takes_dpop || is_unsaid;
-        let binds = match self.settings.dpop {
-            Dpop::Off => false,
-            // What is shown in place of an access token is bound to nothing.
-            Dpop::Auto => is_offered && is_taken && !self.settings.use_id_token,
-            Dpop::Require if is_offered => true,
-            Dpop::Require => {
-                return Err(Cause::NotBound {
-                    host: server.host(),
-                });
-            }
-        };
-        if !binds && self.settings.dpop == Dpop::Auto && was_bound {
-            let (host, resource) = (server.host(), self.settings.canonical_resource());
-            tracing::warn!(
-                %host, %resource, is_offered, is_taken,
-                "DPoP is no longer offered: the new tokens are good for whoever has them"
-            );
+/// Says whether the tokens to come are to be bound. `before` is what is kept of the same issuer.
+///
+/// # Errors
+/// The user insists, and the authorization server does not offer it.
+pub(in crate::auth) fn is_wanted(
+    settings: &Settings,
+    challenge: &Challenge,
+    resource: &ProtectedResource,
+    server: &AuthorizationServer,
+    before: Option<&TokenRecord>,
+) -> Result<bool, Cause> {
+    let is_offered = server.offers_dpop();
+    let was_bound = before.is_some_and(TokenRecord::is_bound);
+    // Nothing was said by a server that lets every client in at first; then what it took before counts.
+    let is_unsaid = challenge.status == 0 && was_bound;
+    let is_taken = resource.takes_dpop() || challenge.takes_dpop || is_unsaid;
+    let is_wanted = match settings.dpop {
+        Dpop::Off => false,
+        // What is shown in place of an access token is bound to nothing.
+        Dpop::Auto => is_offered && is_taken && !settings.use_id_token,
+        Dpop::Require if is_offered => true,
+        Dpop::Require => {
+            return Err(Cause::NotBound {
+                host: server.host(),
+            });
         }
-        Ok(binds)
+    };
+    if !is_wanted && settings.dpop == Dpop::Auto && was_bound {
+        let (host, resource) = (server.host(), settings.canonical_resource());
+        tracing::warn!(
+            %host, %resource, is_offered, is_taken,
+            "DPoP is no longer offered: the new tokens are good for whoever has them"
+        );
     }
+    Ok(is_wanted)
+}
 
-    /// A key of its own for a new sign-in.
-    pub(in crate::auth) fn new_prover(&self, binds: bool) -> Result<Option<Prover>, Cause> {
-        let key = binds.then(Key::generate).transpose()?;
-        Ok(key.map(|key| Prover::new(key, &self.hints)))
-    }
+/// Makes a key of its own for a new sign-in.
+pub(in crate::auth) fn new_prover(
+    hints: &HintCache,
+    is_wanted: bool,
+) -> Result<Option<Prover>, Cause> {
+    let key = is_wanted.then(Key::generate).transpose()?;
+    Ok(key.map(|key| Prover::new(key, hints)))
+}
 
-    /// The prover of a kept entry.
-    pub(in crate::auth) fn prover_of(&self, entry: &TokenRecord) -> Option<Prover> {
-        let key = entry.dpop_key.clone()?;
-        Some(Prover::new(key, &self.hints))
-    }
+/// Returns the prover of a stored record.
+pub(in crate::auth) fn prover_of(hints: &HintCache, entry: &TokenRecord) -> Option<Prover> {
+    let key = entry.dpop_key.clone()?;
+    Some(Prover::new(key, hints))
+}
 
-    /// The prover of a new sign-in at its token endpoint. Without it the tokens are taken as they come.
-    pub(in crate::auth) fn proving<'a>(
-        &'a self,
-        prover: Option<&'a Prover>,
-    ) -> Option<Proving<'a>> {
-        Some(Proving {
-            prover: prover?,
-            clock: &self.settings.now,
-            insists: self.settings.dpop == Dpop::Require,
-        })
-    }
+/// Returns the proof for a token request. Without a prover the tokens are taken as they come.
+pub(in crate::auth) fn proving<'a>(
+    settings: &'a Settings,
+    prover: Option<&'a Prover>,
+) -> Option<Proving<'a>> {
+    Some(Proving {
+        prover: prover?,
+        clock: &settings.now,
+        insists: settings.dpop == Dpop::Require,
+    })
 }

@@ -9,13 +9,12 @@
 //! RFC 8693, RFC 7523, OpenID Connect Core; MCP extension `io.modelcontextprotocol/enterprise-managed-authorization`
 //! (SEP-990).
 
-use std::sync::Arc;
-
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 use url::Url;
 
+use crate::auth::Cause;
 use crate::auth::client::{Client, Source};
 use crate::auth::error::{ProviderError, UnattendedError};
 use crate::auth::flow::token_request::TokenRequest;
@@ -29,8 +28,6 @@ use crate::auth::oauth::metadata_urls::same_issuer;
 use crate::auth::oauth::registration;
 use crate::auth::oauth::token_endpoint::Endpoint;
 use crate::auth::settings::Settings;
-use crate::auth::shared::{Shared, Trigger};
-use crate::auth::{Cause, Credential};
 use crate::secret::Secret;
 
 impl Provider {
@@ -98,7 +95,7 @@ impl Provider {
 }
 
 /// Returns the challenge for a sign-in at the provider (OpenID Connect Core section 3.1.2.1).
-pub(in crate::auth) fn wish() -> Challenge {
+pub(in crate::auth) fn openid_challenge() -> Challenge {
     Challenge {
         status: 401,
         scope: Some("openid".to_owned()),
@@ -106,130 +103,89 @@ pub(in crate::auth) fn wish() -> Challenge {
     }
 }
 
-/// The ID token that is held, or another than `before`: renewed, or by a sign-in at the provider.
-///
-/// # Errors
-/// There is none, and the user may not be asked.
-pub(in crate::auth) async fn id_token(
-    provider: &Arc<Shared>,
-    before: Option<&Credential>,
-    why: &Trigger,
-) -> Result<Credential, Cause> {
-    let held = match before {
-        None => provider.current().await,
-        Some(_) => Ok(None),
-    };
-    let found = match held {
-        Ok(Some(held)) => Ok(held),
-        Ok(None) if matches!(why, Trigger::Expiring) => return Err(Cause::NoUser),
-        Ok(None)
-            if matches!(
-                why,
-                Trigger::Challenged {
-                    is_asked: false,
-                    ..
-                }
-            ) =>
-        {
-            let silent = provider.renew_silently(before, &wish()).await;
-            match silent {
-                Ok(Some(held)) => Ok(held),
-                Ok(None) => return Err(Cause::NoUser),
-                Err(why) => Err(why),
-            }
-        }
-        Ok(None) => provider.renew_for_host(before, &wish()).await,
-        Err(why) => Err(why),
-    };
-    found.map_err(|why| {
-        let host = host_of(&provider.settings.url);
-        UnattendedError::from(ProviderError::SignIn { host, why }).into()
-    })
-}
-
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
 const ID_JAG: &str = "urn:ietf:params:oauth:token-type:id-jag";
 
-impl Shared {
-    /// The provider's grant for the server that is asked, and the user whom it is for.
-    pub(in crate::auth) async fn vouched_for(
-        &self,
-        provider: &Provider,
-        asking: &TokenRequest<'_>,
-    ) -> Result<(Secret, Option<User>), Cause> {
-        let exchanged = self.exchanged(provider, asking).await;
-        exchanged.map_err(|error| UnattendedError::from(error).into())
-    }
+/// Exchanges the user's ID token for the provider's grant for one server, and returns it with the user whom it is for.
+pub(in crate::auth) async fn exchange_id_token(
+    http: &Http,
+    settings: &Settings,
+    provider: &Provider,
+    request: &TokenRequest<'_>,
+) -> Result<(Secret, Option<User>), Cause> {
+    let exchanged = exchange(http, settings, provider, request).await;
+    exchanged.map_err(|error| UnattendedError::from(error).into())
+}
 
-    async fn exchanged(
-        &self,
-        provider: &Provider,
-        asking: &TokenRequest<'_>,
-    ) -> Result<(Secret, Option<User>), ProviderError> {
-        let id_token = match (asking.vouched, &provider.id_token) {
-            (Some(token), _) => token.clone(),
-            (None, Some(path)) => workload::read(&Assertions::File(path.clone())).await?,
-            (None, None) => {
-                let host = provider.host();
-                return Err(ProviderError::NotForUs { host });
-            }
-        };
-        if !provider.is_for_us(&id_token) {
+async fn exchange(
+    http: &Http,
+    settings: &Settings,
+    provider: &Provider,
+    request: &TokenRequest<'_>,
+) -> Result<(Secret, Option<User>), ProviderError> {
+    let id_token = match (request.id_token, &provider.id_token) {
+        (Some(token), _) => token.clone(),
+        (None, Some(path)) => workload::read(&Assertions::File(path.clone())).await?,
+        (None, None) => {
             let host = provider.host();
             return Err(ProviderError::NotForUs { host });
         }
-        let http = self.http.for_origin_of(&provider.issuer);
-        let (url, methods) = provider.token_endpoint(&http).await?;
-        let has_secret = provider.client_secret.is_some();
-        let mut client = Client {
-            id: provider.client_id.clone(),
-            secret: provider.client_secret.clone(),
-            method: registration::method(None, has_secret, methods.as_deref()),
-            header_only: false,
-            other: None,
-            source: Source::Given,
-            signing: None,
-        };
-        client.other = registration::other(&client, methods.as_deref());
-        let resource = self.settings.canonical_resource();
-        let endpoint = Endpoint {
-            http: &http,
-            url: &url,
-            client: &client,
-            resource: asking.endpoint.resource.or(Some(&resource)),
-            extra: &[],
-            use_id_token: false,
-            proof: None,
-        };
-        let said = [
-            ("requested_token_type", ID_JAG),
-            ("audience", asking.issuer),
-            ("subject_token_type", ID_TOKEN),
-        ];
-        let exchange = endpoint.exchange(
-            TOKEN_EXCHANGE,
-            &said,
-            ("subject_token", &id_token),
-            asking.scope,
-        );
-        let answer = exchange.await.map_err(ProviderError::Refused)?;
-        let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();
-        let not_a_grant = |why| ProviderError::NotAGrant {
-            host: provider.host(),
-            why,
-        };
-        if text("issued_token_type") != ID_JAG {
-            return Err(not_a_grant("issued_token_type"));
-        }
-        if !text("token_type").eq_ignore_ascii_case("N_A") {
-            return Err(not_a_grant("token_type"));
-        }
-        if !is_token(text("access_token")) {
-            return Err(not_a_grant("access_token"));
-        }
-        let user = IdTokenClaims::read(id_token.expose())
-            .and_then(|claims| User::of(&claims, &provider.name, &provider.client_id));
-        Ok((Secret::new(text("access_token")), user))
+    };
+    if !provider.is_for_us(&id_token) {
+        let host = provider.host();
+        return Err(ProviderError::NotForUs { host });
     }
+    let http = http.for_origin_of(&provider.issuer);
+    let (url, methods) = provider.token_endpoint(&http).await?;
+    let has_secret = provider.client_secret.is_some();
+    let mut client = Client {
+        id: provider.client_id.clone(),
+        secret: provider.client_secret.clone(),
+        method: registration::method(None, has_secret, methods.as_deref()),
+        header_only: false,
+        other: None,
+        source: Source::Given,
+        signing: None,
+    };
+    client.other = registration::other(&client, methods.as_deref());
+    let resource = settings.canonical_resource();
+    let endpoint = Endpoint {
+        http: &http,
+        url: &url,
+        client: &client,
+        resource: request.endpoint.resource.or(Some(&resource)),
+        extra: &[],
+        use_id_token: false,
+        proof: None,
+    };
+    let said = [
+        ("requested_token_type", ID_JAG),
+        ("audience", request.issuer),
+        ("subject_token_type", ID_TOKEN),
+    ];
+    let exchange = endpoint.exchange(
+        TOKEN_EXCHANGE,
+        &said,
+        ("subject_token", &id_token),
+        request.scope,
+    );
+    let answer = exchange.await.map_err(ProviderError::Refused)?;
+    let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();
+    let not_a_grant = |why| ProviderError::NotAGrant {
+        host: provider.host(),
+        why,
+    };
+    if text("issued_token_type") != ID_JAG {
+        return Err(not_a_grant("issued_token_type"));
+    }
+    if !text("token_type").eq_ignore_ascii_case("N_A") {
+        return Err(not_a_grant("token_type"));
+    }
+    if !is_token(text("access_token")) {
+        return Err(not_a_grant("access_token"));
+    }
+    let user = IdTokenClaims::read(id_token.expose())
+        .and_then(|claims| User::of(&claims, &provider.name, &provider.client_id));
+    Ok((Secret::new(text("access_token")), user))
 }

@@ -10,12 +10,13 @@
 use url::Url;
 
 use crate::auth::Cause;
+use crate::auth::flow::trigger::Trigger;
 use crate::auth::issuer_change::{Changed, Undecided};
 use crate::auth::notice::Notice;
 use crate::auth::oauth::discovery::{AuthorizationServer, ProtectedResource};
 use crate::auth::oauth::metadata_urls::same_issuer;
 use crate::auth::settings::Settings;
-use crate::auth::shared::{Shared, Trigger};
+use crate::auth::store::credential_store::CredentialStore;
 use crate::auth::store::name::TokenName;
 use crate::auth::store::record::TokenRecord;
 use crate::store::EntryKind;
@@ -132,108 +133,114 @@ impl Used {
     }
 }
 
-impl Shared {
-    /// Reads which authorization servers were signed in to last.
-    pub(in crate::auth) async fn last_used(&self) -> Result<LastUsed, Cause> {
-        let grant = self.settings.grant.kind();
-        let mut found = Vec::new();
-        for (name, kind) in self.store.vault().list().await? {
-            let parts = TokenName::parse(&name);
-            if kind != EntryKind::Oauth || !parts.is_of(&self.settings) {
-                continue;
-            }
-            let Some(kept) = self.store.vault().read(&name).await? else {
-                continue;
-            };
-            let entry = TokenRecord::read(&kept.content);
-            if entry.as_ref().is_some_and(|entry| entry.grant != grant) {
-                continue;
-            }
-            let signed_in_at = entry.as_ref().map_or(0, |entry| entry.signed_in_at);
-            let is_ours = parts.is_for(&self.settings);
-            found.push((
-                (signed_in_at, kept.rev),
-                is_ours,
-                Used::of(&parts, entry.as_ref()),
-            ));
+/// Reads which authorization servers were signed in to last.
+pub(in crate::auth) async fn last_used(
+    store: &CredentialStore,
+    settings: &Settings,
+) -> Result<LastUsed, Cause> {
+    let grant = settings.grant.kind();
+    let mut found = Vec::new();
+    for (name, kind) in store.vault().list().await? {
+        let parts = TokenName::parse(&name);
+        if kind != EntryKind::Oauth || !parts.is_of(settings) {
+            continue;
         }
-        // What the vault would not take is newer than what it holds.
-        if let Some((name, entry)) = self.store.unsaved().clone() {
-            let parts = TokenName::parse(&name);
-            let at = (entry.signed_in_at, u64::MAX);
-            found.push((at, true, Used::of(&parts, Some(&entry))));
-        }
-        found.sort_by_key(|(at, ..)| *at);
-        let ours = found.iter().rfind(|(_, is_ours, _)| *is_ours);
-        Ok(LastUsed {
-            ours: ours.map(|(.., used)| used.clone()),
-            any: found.last().map(|(.., used)| used.clone()),
-        })
-    }
-
-    /// Says whether this authorization server may be used now: it is the one used last, or the user says so.
-    ///
-    /// # Errors
-    /// It is another, and that is the user's to decide.
-    pub(in crate::auth) async fn may_be_used(
-        &self,
-        why: &Trigger,
-        last: &LastUsed,
-        resource: &ProtectedResource,
-        server: &AuthorizationServer,
-    ) -> Result<(), Cause> {
-        let Settings {
-            authorization_server,
-            expected_issuer,
-            token_endpoint,
-            announce,
-            ..
-        } = &*self.settings;
-        let is_named_by_the_user =
-            authorization_server.is_some() || expected_issuer.is_some() || token_endpoint.is_some();
-        let Some(used) = last.ours.as_ref().or(last.any.as_ref()) else {
-            return Ok(());
+        let Some(kept) = store.vault().read(&name).await? else {
+            continue;
         };
-        if is_named_by_the_user {
-            return Ok(());
+        let entry = TokenRecord::read(&kept.content);
+        if entry.as_ref().is_some_and(|entry| entry.grant != grant) {
+            continue;
         }
-        let Some(changed) = used.changed(resource, server) else {
-            return Ok(());
-        };
-        // The user has accepted it, with other settings at the same server.
-        if let Some(any) = &last.any
-            && any.changed(resource, server).is_none()
-        {
-            return Ok(());
-        }
-        if matches!(why, Trigger::Requested(_)) {
-            announce.tell(&Notice::OtherIssuer { changed: &changed });
-            return Ok(());
-        }
-        tracing::warn!(%changed, "this is left to the user");
-        self.own_belongs_there(server).await?;
-        Err(Undecided {
-            changed,
-            account: self.settings.account.clone(),
-            grant: self.settings.grant.kind(),
-        }
-        .into())
+        let signed_in_at = entry.as_ref().map_or(0, |entry| entry.signed_in_at);
+        let is_ours = parts.is_for(settings);
+        found.push((
+            (signed_in_at, kept.rev),
+            is_ours,
+            Used::of(&parts, entry.as_ref()),
+        ));
     }
+    // What the vault would not take is newer than what it holds.
+    if let Some((name, entry)) = store.unsaved().clone() {
+        let parts = TokenName::parse(&name);
+        let at = (entry.signed_in_at, u64::MAX);
+        found.push((at, true, Used::of(&parts, Some(&entry))));
+    }
+    found.sort_by_key(|(at, ..)| *at);
+    let ours = found.iter().rfind(|(_, is_ours, _)| *is_ours);
+    Ok(LastUsed {
+        ours: ours.map(|(.., used)| used.clone()),
+        any: found.last().map(|(.., used)| used.clone()),
+    })
+}
 
-    /// Says of what the user brought that it belongs elsewhere, where that is so: a new sign-in alone would not help.
-    async fn own_belongs_there(&self, server: &AuthorizationServer) -> Result<(), Cause> {
-        let Settings {
-            client_id,
-            registration_token,
-            ..
-        } = &*self.settings;
-        match client_id {
-            Some(id) => self.store.belongs_there(Some(id), server).await?,
-            None if registration_token.is_some() => self.store.belongs_there(None, server).await?,
-            None => {}
-        }
-        Ok(())
+/// Says whether this authorization server may be used now: it is the one used last, or the user says so.
+///
+/// # Errors
+/// It is another, and that is the user's to decide.
+pub(in crate::auth) async fn may_be_used(
+    store: &CredentialStore,
+    settings: &Settings,
+    why: &Trigger,
+    last: &LastUsed,
+    resource: &ProtectedResource,
+    server: &AuthorizationServer,
+) -> Result<(), Cause> {
+    let Settings {
+        authorization_server,
+        expected_issuer,
+        token_endpoint,
+        announce,
+        ..
+    } = settings;
+    let is_named_by_the_user =
+        authorization_server.is_some() || expected_issuer.is_some() || token_endpoint.is_some();
+    let Some(used) = last.ours.as_ref().or(last.any.as_ref()) else {
+        return Ok(());
+    };
+    if is_named_by_the_user {
+        return Ok(());
     }
+    let Some(changed) = used.changed(resource, server) else {
+        return Ok(());
+    };
+    // The user has accepted it, with other settings at the same server.
+    if let Some(any) = &last.any
+        && any.changed(resource, server).is_none()
+    {
+        return Ok(());
+    }
+    if why.is_requested() {
+        announce.tell(&Notice::OtherIssuer { changed: &changed });
+        return Ok(());
+    }
+    tracing::warn!(%changed, "this is left to the user");
+    own_belongs_there(store, settings, server).await?;
+    Err(Undecided {
+        changed,
+        account: settings.account.clone(),
+        grant: settings.grant.kind(),
+    }
+    .into())
+}
+
+/// Says of what the user brought that it belongs elsewhere, where that is so: a new sign-in alone would not help.
+async fn own_belongs_there(
+    store: &CredentialStore,
+    settings: &Settings,
+    server: &AuthorizationServer,
+) -> Result<(), Cause> {
+    let Settings {
+        client_id,
+        registration_token,
+        ..
+    } = settings;
+    match client_id {
+        Some(id) => store.belongs_there(Some(id), server).await?,
+        None if registration_token.is_some() => store.belongs_there(None, server).await?,
+        None => {}
+    }
+    Ok(())
 }
 
 fn origin(url: &Url) -> String {

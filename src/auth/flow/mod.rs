@@ -1,25 +1,36 @@
 //! The steps of a sign-in and of a renewal, in the order in which `renew` takes them.
 
 pub mod accounts;
+pub(in crate::auth) mod adjust;
 pub mod adopt;
+pub(in crate::auth) mod attempt;
 pub(in crate::auth) mod browser_flow;
+pub(in crate::auth) mod callback;
 pub(in crate::auth) mod client_and_listener;
+pub(in crate::auth) mod context;
 pub(in crate::auth) mod coordinate;
 pub(in crate::auth) mod device;
+pub(in crate::auth) mod device_poll;
 pub(in crate::auth) mod dpop_policy;
 pub(in crate::auth) mod endpoint_failures;
 pub mod enterprise;
 pub mod helper;
 pub(in crate::auth) mod issuer_check;
 pub(in crate::auth) mod late_callbacks;
+pub(in crate::auth) mod limits;
+pub(in crate::auth) mod new_record;
 pub(in crate::auth) mod previous;
 pub(in crate::auth) mod refresh;
 pub(in crate::auth) mod renew;
 pub(in crate::auth) mod sign_in;
 pub(in crate::auth) mod sign_in_status;
+pub(in crate::auth) mod silent;
 pub(in crate::auth) mod status_record;
+pub(in crate::auth) mod stored_refresh;
 pub(in crate::auth) mod token_checks;
 pub(in crate::auth) mod token_request;
+pub(in crate::auth) mod trigger;
 pub mod unattended;
 pub(in crate::auth) mod userinfo;
+pub(in crate::auth) mod when_unlocked;
 pub mod workload;

@@ -5,6 +5,7 @@
 
 use crate::auth::Cause;
 use crate::auth::client::{Client, Method, Source};
+use crate::auth::flow::{adjust, token_request};
 use crate::auth::net::http::Http;
 use crate::auth::oauth::dpop::{Prover, Proving};
 use crate::auth::oauth::known_providers::known_quirks;
@@ -64,18 +65,21 @@ async fn once(
     entry: &TokenRecord,
     token: &Secret,
 ) -> Result<TokenSet, Error> {
+    let proof = prover.map(|prover| Proving {
+        prover,
+        clock: &settings.now,
+        insists: true,
+    });
     let endpoint = Endpoint {
-        http,
-        url: &entry.token_endpoint,
-        client: &entry.client,
-        resource: entry.resource_sent.as_deref(),
         extra: &settings.refresh_params,
-        use_id_token: settings.use_id_token,
-        proof: prover.map(|prover| Proving {
-            prover,
-            clock: &settings.now,
-            insists: true,
-        }),
+        ..token_request::endpoint(
+            http,
+            settings,
+            &entry.token_endpoint,
+            &entry.client,
+            entry.resource_sent.as_deref(),
+            proof,
+        )
     };
     let repeats =
         known_quirks(&entry.issuer).scope_on_refresh || entry.learned.wants_scope_on_refresh;
@@ -86,10 +90,9 @@ async fn once(
 
 /// Says whether a refusal may be of the `resource` parameter although it does not say so, and the user does not insist on it.
 fn may_be_the_resource(entry: &TokenRecord, settings: &Settings, error: &Error) -> bool {
-    let is_ours_to_say = settings.resource_parameter.is_none() && settings.send_resource.is_none();
     let is_open = |code: &str| !speaks_for_itself(code);
     entry.resource_sent.is_some()
-        && is_ours_to_say
+        && adjust::decides_on_resource(settings)
         && matches!(error, Error::Refused { code, .. } if is_open(code))
 }
 

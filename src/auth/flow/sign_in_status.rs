@@ -2,6 +2,7 @@
 //! vault, and the watches of this process on the page that waits for the user.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use oauth2::CsrfToken;
@@ -26,6 +27,8 @@ pub(in crate::auth) struct SignInStatus {
     tried: String,
     /// True while a user is waited for; shared with the sign-in at the enterprise's provider.
     user: watch::Sender<bool>,
+    /// True once this process has come to the step that asks the user.
+    has_asked: AtomicBool,
     /// The page that waits for the user.
     pending: watch::Sender<Option<PendingSignIn>>,
 }
@@ -43,6 +46,7 @@ impl SignInStatus {
             vault,
             settings,
             user,
+            has_asked: AtomicBool::new(false),
             pending,
         }
     }
@@ -55,7 +59,13 @@ impl SignInStatus {
     /// Has requests wait for the user until the returned value is dropped.
     pub(in crate::auth) fn wait_for_user(&self) -> Waiting<'_> {
         self.user.send_replace(true);
+        self.has_asked.store(true, Ordering::Relaxed);
         Waiting(self)
+    }
+
+    /// Says whether this process has come to the step that asks the user since the last call.
+    pub(in crate::auth) fn take_has_asked(&self) -> bool {
+        self.has_asked.swap(false, Ordering::Relaxed)
     }
 
     /// Takes the lock of the sign-in, waiting for another process that has it.

@@ -3,10 +3,10 @@
 //!
 //! What follows from them is for `renew`, `sign_in`, `coordinate` and `unattended`.
 
+use crate::auth::flow::trigger::{Current, Trigger};
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::oauth::token_endpoint;
-use crate::auth::shared::{Current, Trigger};
 use crate::auth::store::record::TokenRecord;
 
 /// Seconds in which a token that is turned down was turned down at once.

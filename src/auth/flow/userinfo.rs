@@ -19,144 +19,148 @@ use url::{Url, form_urlencoded};
 
 use crate::auth::flow::accounts;
 use crate::auth::grant::GrantType;
-use crate::auth::net::http::host_of;
+use crate::auth::net::http::{Http, host_of};
 use crate::auth::notice::Notice;
 use crate::auth::oauth::client_auth::{introduced, proved};
 use crate::auth::oauth::discovery::AuthorizationServer;
 use crate::auth::oauth::id_token::User;
 use crate::auth::oauth::metadata_urls::same_issuer;
 use crate::auth::oauth::token_response::{read_object, stated_error};
-use crate::auth::shared::Shared;
-use crate::auth::store::credential_store::revision;
+use crate::auth::settings::Settings;
+use crate::auth::store::credential_store::{CredentialStore, revision};
 use crate::auth::store::record::TokenRecord;
+use crate::store::Vault;
 
 /// The longest time for the request.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-impl Shared {
-    /// Finds out who has signed in, as far as that is not known by the ID token, and keeps it with the entry.
-    pub(in crate::auth) async fn find_out_user(
-        &self,
-        server: &AuthorizationServer,
-        entry: &mut TokenRecord,
-    ) {
-        let known = entry.user.clone();
-        if known.as_ref().is_some_and(|known| known.name.is_some()) {
-            return;
-        }
-        let asking = self.ask_for_user(server, entry);
-        let Ok(Some(told)) = tokio::time::timeout(PATIENCE, asking).await else {
-            return;
-        };
-        // OpenID Connect Core section 5.3.2: another subject is another user's, and nothing of it counts.
-        if known
-            .as_ref()
-            .is_some_and(|known| known.subject != told.subject)
-        {
-            tracing::debug!("what the authorization server tells of the user is about another one");
-            return;
-        }
-        let user = match known {
-            Some(known) => User {
-                name: told.name,
-                ..known
-            },
-            None => told,
-        };
-        entry.user = Some(user);
-        self.save_user(entry).await;
+/// Finds out who has signed in, as far as that is not known by the ID token, and keeps it with the entry.
+pub(in crate::auth) async fn find_out_user(
+    http: &Http,
+    store: &CredentialStore,
+    server: &AuthorizationServer,
+    entry: &mut TokenRecord,
+) {
+    let known = entry.user.clone();
+    if known.as_ref().is_some_and(|known| known.name.is_some()) {
+        return;
     }
-
-    async fn ask_for_user(
-        &self,
-        server: &AuthorizationServer,
-        entry: &TokenRecord,
-    ) -> Option<User> {
-        let mut told = None;
-        if let Some(url) = server.userinfo_endpoint()
-            && is_for_userinfo(server, entry, url)
-        {
-            told = self.userinfo(url, entry).await;
-        }
-        if let (None, Some(url)) = (&told, server.introspection_endpoint()) {
-            told = self.introspected(url, entry).await;
-        }
-        told
+    let asking = ask_for_user(http, server, entry);
+    let Ok(Some(told)) = tokio::time::timeout(PATIENCE, asking).await else {
+        return;
+    };
+    // OpenID Connect Core section 5.3.2: another subject is another user's, and nothing of it counts.
+    if known
+        .as_ref()
+        .is_some_and(|known| known.subject != told.subject)
+    {
+        tracing::debug!("what the authorization server tells of the user is about another one");
+        return;
     }
+    let user = match known {
+        Some(known) => User {
+            name: told.name,
+            ..known
+        },
+        None => told,
+    };
+    entry.user = Some(user);
+    save_user(store, entry).await;
+}
 
-    async fn userinfo(&self, url: &Url, entry: &TokenRecord) -> Option<User> {
-        let mut headers = HeaderMap::new();
-        let value = format!("Bearer {}", entry.access.expose());
-        let mut value = HeaderValue::from_str(&value).ok()?;
-        value.set_sensitive(true);
-        headers.insert(AUTHORIZATION, value);
-        // OpenID Connect Core section 5.3: the endpoint takes POST as well as GET.
-        let answer = self.http.post(url, headers, Vec::new()).await.ok()?;
-        let object = read_object(&answer).filter(|_| answer.status == 200)?;
-        User::of_answer(&object, &entry.issuer).filter(|_| stated_error(&object).is_none())
+async fn ask_for_user(
+    http: &Http,
+    server: &AuthorizationServer,
+    entry: &TokenRecord,
+) -> Option<User> {
+    let mut told = None;
+    if let Some(url) = server.userinfo_endpoint()
+        && is_for_userinfo(server, entry, url)
+    {
+        told = userinfo(http, url, entry).await;
     }
-
-    async fn introspected(&self, url: &Url, entry: &TokenRecord) -> Option<User> {
-        let (headers, body) = introspection(entry);
-        let body = proved(&entry.client, body).ok()?;
-        let answer = self.http.post(url, headers, body).await.ok()?;
-        let object: Map<String, Value> = read_object(&answer).filter(|_| answer.status == 200)?;
-        let is_active = object.get("active") == Some(&Value::Bool(true));
-        User::of_answer(&object, &entry.issuer).filter(|_| is_active)
+    if let (None, Some(url)) = (&told, server.introspection_endpoint()) {
+        told = introspected(http, url, entry).await;
     }
+    told
+}
 
-    /// Adds the user to what is kept, unless other tokens are there by now.
-    async fn save_user(&self, entry: &TokenRecord) {
-        let Ok(_lock) = self.store.lock_within(PATIENCE).await else {
-            return;
-        };
-        if let Ok(Some(mut kept)) = self.store.stored().await
-            && kept.entry.access.same_as(entry.access.expose())
-        {
-            kept.entry.user.clone_from(&entry.user);
-            self.store
-                .save(&kept.name, &kept.entry, revision(kept.rev))
-                .await;
-        }
+async fn userinfo(http: &Http, url: &Url, entry: &TokenRecord) -> Option<User> {
+    let mut headers = HeaderMap::new();
+    let value = format!("Bearer {}", entry.access.expose());
+    let mut value = HeaderValue::from_str(&value).ok()?;
+    value.set_sensitive(true);
+    headers.insert(AUTHORIZATION, value);
+    // OpenID Connect Core section 5.3: the endpoint takes POST as well as GET.
+    let answer = http.post(url, headers, Vec::new()).await.ok()?;
+    let object = read_object(&answer).filter(|_| answer.status == 200)?;
+    User::of_answer(&object, &entry.issuer).filter(|_| stated_error(&object).is_none())
+}
+
+async fn introspected(http: &Http, url: &Url, entry: &TokenRecord) -> Option<User> {
+    let (headers, body) = introspection(entry);
+    let body = proved(&entry.client, body).ok()?;
+    let answer = http.post(url, headers, body).await.ok()?;
+    let object: Map<String, Value> = read_object(&answer).filter(|_| answer.status == 200)?;
+    let is_active = object.get("active") == Some(&Value::Bool(true));
+    User::of_answer(&object, &entry.issuer).filter(|_| is_active)
+}
+
+/// Adds the user to what is kept, unless other tokens are there by now.
+async fn save_user(store: &CredentialStore, entry: &TokenRecord) {
+    let Ok(_lock) = store.lock_within(PATIENCE).await else {
+        return;
+    };
+    if let Ok(Some(mut kept)) = store.stored().await
+        && kept.entry.access.same_as(entry.access.expose())
+    {
+        kept.entry.user.clone_from(&entry.user);
+        store
+            .save(&kept.name, &kept.entry, revision(kept.rev))
+            .await;
     }
+}
 
-    /// Tells the user that a sign-in is done, as whom, and if another account is the same user.
-    pub(in crate::auth) async fn signed_in(&self, entry: &TokenRecord) {
-        tracing::info!(host = host_of(&entry.token_endpoint), "signed in");
-        let announce = &self.settings.announce;
-        announce.tell(&Notice::SignedIn {
+/// Tells the user that a sign-in is done, as whom, and if another account is the same user.
+pub(in crate::auth) async fn announce_sign_in(
+    settings: &Settings,
+    vault: &Vault,
+    entry: &TokenRecord,
+) {
+    tracing::info!(host = host_of(&entry.token_endpoint), "signed in");
+    let announce = &settings.announce;
+    announce.tell(&Notice::SignedIn {
+        resource: &entry.resource,
+        account: &entry.account,
+        user: entry.user.as_ref(),
+    });
+    let Some(user) = &entry.user else { return };
+    let all = accounts::status(vault).await.unwrap_or_default();
+    let others = accounts::accounts_of(&all, user, &entry.account);
+    if !others.is_empty() {
+        let host = Url::parse(&entry.issuer);
+        let host = host.map_or_else(|_| host_of(&entry.token_endpoint), |url| host_of(&url));
+        announce.tell(&Notice::OnePerson {
             resource: &entry.resource,
             account: &entry.account,
-            user: entry.user.as_ref(),
+            others: &others,
+            host: &host,
         });
-        let Some(user) = &entry.user else { return };
-        let all = accounts::status(self.store.vault())
-            .await
-            .unwrap_or_default();
-        let others = accounts::accounts_of(&all, user, &entry.account);
-        if !others.is_empty() {
-            let host = Url::parse(&entry.issuer);
-            let host = host.map_or_else(|_| host_of(&entry.token_endpoint), |url| host_of(&url));
-            announce.tell(&Notice::OnePerson {
-                resource: &entry.resource,
-                account: &entry.account,
-                others: &others,
-                host: &host,
-            });
-        }
     }
+}
 
-    /// Says whether a user is signed in at this issuer by another account.
-    pub(in crate::auth) async fn has_other_account(&self, issuer: &str) -> bool {
-        let all = accounts::status(self.store.vault())
-            .await
-            .unwrap_or_default();
-        all.iter().any(|kept| {
-            kept.grant == GrantType::User
-                && kept.account != self.settings.account
-                && same_issuer(&kept.issuer, issuer)
-        })
-    }
+/// Says whether a user is signed in at this issuer by another account.
+pub(in crate::auth) async fn has_other_account(
+    settings: &Settings,
+    vault: &Vault,
+    issuer: &str,
+) -> bool {
+    let all = accounts::status(vault).await.unwrap_or_default();
+    all.iter().any(|kept| {
+        kept.grant == GrantType::User
+            && kept.account != settings.account
+            && same_issuer(&kept.issuer, issuer)
+    })
 }
 
 fn introspection(entry: &TokenRecord) -> (HeaderMap, Vec<u8>) {

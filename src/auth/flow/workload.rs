@@ -21,7 +21,7 @@ use crate::auth::flow::token_request::TokenRequest;
 use crate::auth::grant::{AssertionError, Assertions, GrantType};
 use crate::auth::oauth::token_endpoint::JWT_BEARER;
 use crate::auth::oauth::token_endpoint::{self, TokenSet};
-use crate::auth::shared::Shared;
+use crate::auth::store::credential_store::CredentialStore;
 use crate::secret::Secret;
 use crate::store::program;
 use crate::text::without_mark;
@@ -94,56 +94,49 @@ struct Refusal {
     code: String,
 }
 
-impl Shared {
-    /// Shows the assertion that is there now, unless it was refused before, to the same question; a user who asks again is
-    /// not argued with.
-    pub(in crate::auth) async fn by_assertion(
-        &self,
-        assertions: &Assertions,
-        asking: &TokenRequest<'_>,
-    ) -> Result<TokenSet, Cause> {
-        let assertion = read(assertions).await.map_err(UnattendedError::from)?;
-        let endpoint = &asking.endpoint;
-        let shown = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(assertion.expose()));
-        let question = (
-            shown,
-            endpoint.url.as_str(),
-            &endpoint.client.id,
-            endpoint.resource,
-            asking.scope.map(ToString::to_string),
-        );
-        let question = serde_json::to_string(&question).unwrap_or_default();
-        let hash = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(question));
-        let name = self.store.lock_name("assertion");
-        let note = self
-            .store
-            .vault()
-            .side_file(&name)
-            .await
-            .unwrap_or_default();
-        let before: Option<Refusal> = note.and_then(|text| serde_json::from_str(&text).ok());
-        if let Some(before) = before.filter(|it| it.hash == hash && !asking.is_told) {
-            return Err(UnattendedError::from(AssertionError::Spent {
-                from: assertions.to_string(),
-                code: before.code,
-            })
-            .into());
-        }
-        let shown = [("assertion", &assertion)];
-        let granted = endpoint.grant(JWT_BEARER, &shown, asking.scope);
-        let error = match granted.await {
-            Ok(tokens) => return Ok(tokens),
-            Err(error) => error,
-        };
-        if let token_endpoint::Error::Refused { code, .. } = &error {
-            let code = code.clone();
-            let note = serde_json::to_string(&Refusal { hash, code }).unwrap_or_default();
-            if let Err(why) = self.store.vault().write_side_file(&name, &note).await {
-                tracing::warn!(%why, "other processes will show the refused assertion again");
-            }
-        }
-        Err(Cause::refused_grant(GrantType::Workload, error))
+/// Shows the assertion that is there now, unless it was refused before, to the same question; a user who asks again is
+/// not argued with.
+pub(in crate::auth) async fn request_token(
+    store: &CredentialStore,
+    assertions: &Assertions,
+    request: &TokenRequest<'_>,
+) -> Result<TokenSet, Cause> {
+    let assertion = read(assertions).await.map_err(UnattendedError::from)?;
+    let endpoint = &request.endpoint;
+    let shown = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(assertion.expose()));
+    let question = (
+        shown,
+        endpoint.url.as_str(),
+        &endpoint.client.id,
+        endpoint.resource,
+        request.scope.map(ToString::to_string),
+    );
+    let question = serde_json::to_string(&question).unwrap_or_default();
+    let hash = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(question));
+    let name = store.lock_name("assertion");
+    let note = store.vault().side_file(&name).await.unwrap_or_default();
+    let before: Option<Refusal> = note.and_then(|text| serde_json::from_str(&text).ok());
+    if let Some(before) = before.filter(|it| it.hash == hash && !request.is_requested) {
+        return Err(UnattendedError::from(AssertionError::Spent {
+            from: assertions.to_string(),
+            code: before.code,
+        })
+        .into());
     }
+    let shown = [("assertion", &assertion)];
+    let granted = endpoint.grant(JWT_BEARER, &shown, request.scope);
+    let error = match granted.await {
+        Ok(tokens) => return Ok(tokens),
+        Err(error) => error,
+    };
+    if let token_endpoint::Error::Refused { code, .. } = &error {
+        let code = code.clone();
+        let note = serde_json::to_string(&Refusal { hash, code }).unwrap_or_default();
+        if let Err(why) = store.vault().write_side_file(&name, &note).await {
+            tracing::warn!(%why, "other processes will show the refused assertion again");
+        }
+    }
+    Err(Cause::refused_grant(GrantType::Workload, error))
 }
 
 #[cfg(test)]

@@ -102,7 +102,9 @@ fn refreshed(client: &Client) -> (Option<String>, String) {
     let seen = std::sync::Mutex::new(None);
     let capture = |request: oauth2::HttpRequest| {
         *seen.lock().unwrap() = Some(request);
-        std::future::ready(Err::<oauth2::HttpResponse, _>(std::io::Error::other("seen")))
+        std::future::ready(Err::<oauth2::HttpResponse, _>(std::io::Error::other(
+            "seen",
+        )))
     };
     let _ = request.request_async(&capture).now_or_never().unwrap();
     let (head, body) = seen.into_inner().unwrap().unwrap().into_parts();
