@@ -16,7 +16,7 @@ use crate::ledger::{self, Ledger};
 use crate::secret::Secret;
 use crate::stdio::{Host, Line, QUEUE, Written};
 use crate::transcript::redact::Redactor;
-use crate::transcript::{About, Entry, Exchange};
+use crate::transcript::{About, Entry, ExchangeNumber};
 
 /// Writes a recording; clones write to the same one.
 #[derive(Clone, Debug)]
@@ -147,7 +147,7 @@ impl Recorder {
     }
 
     /// A new exchange's name.
-    pub fn exchange(&self) -> Exchange {
+    pub fn exchange(&self) -> ExchangeNumber {
         self.shared.exchanges.fetch_add(1, Ordering::Relaxed) + 1
     }
 

@@ -13,7 +13,7 @@ use crate::bridge::exchanges::Exchanges;
 use crate::bridge::outstanding::Brought;
 use crate::bridge::response_stream::Read;
 use crate::bridge::retry::{ResumePoint, STEADY, Streak, backoff};
-use crate::era::{Arrival, ExchangeId, Head, HttpError, Listen, Standing};
+use crate::era::{Arrival, ExchangeId, Head, HttpError, Listen, Standalone};
 use crate::frame::BridgeError;
 use crate::remote::{Answer, Events, Remote, TransportError, Verb};
 
@@ -33,8 +33,8 @@ impl<R: Remote> Exchanges<R> {
     pub(super) async fn listen(&self, listen: Listen) {
         let exchange = listen.exchange;
         let last = match listen.kind {
-            Standing::Get => self.keep_open(&listen).await,
-            Standing::Sse(losses) => self.open_once(&listen, losses).await,
+            Standalone::Get => self.keep_open(&listen).await,
+            Standalone::Sse(losses) => self.open_once(&listen, losses).await,
         };
         self.tell(exchange, last).await;
     }

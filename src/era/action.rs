@@ -69,14 +69,14 @@ pub struct Listen {
     /// The headers that the era adds.
     pub headers: HeaderMap,
     /// The kind of the stream.
-    pub kind: Standing,
+    pub kind: Standalone,
     /// As in [`Post`]. A stream that is not asked for is opened when a credential has come that another request led to.
     pub is_asked_by_host: bool,
 }
 
 /// The kinds of standing stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Standalone {
     /// Streamable HTTP's optional GET stream: reopened by its exchange for as long as the session lives
     /// (MCP 2025-11-25, basic/transports).
     Get,

@@ -19,7 +19,7 @@ use super::protocol::HEADER_MISMATCH;
 use super::{Action, Arrival, ExchangeId, Post};
 use crate::frame::{Frame, Id, Outline, string};
 use entries::Entries;
-use key::{CacheableRequest, Freshness, Kind};
+use key::{CacheableMethod, CacheableRequest, Freshness};
 
 /// Results that may be repeated, and the requests that are under way.
 #[derive(Debug, Default)]
@@ -169,7 +169,7 @@ impl Cache {
         };
         // The headers were made from a schema that is not the server's any more.
         if failed && frame.error_code() == Some(HEADER_MISMATCH) {
-            self.drop_kinds(&[Kind::Tools]);
+            self.drop_kinds(&[CacheableMethod::Tools]);
         }
         let is_it = |open: &&mut InFlight| match (&open.sent, id) {
             (Some((_, sent)), Some(id)) => sent == id,
@@ -220,16 +220,16 @@ impl Cache {
     /// Drops what a notification says has changed (MCP 2026-07-28, server/utilities/caching).
     fn changed(&mut self, method: &str, frame: &Frame) {
         match method {
-            "notifications/tools/list_changed" => self.drop_kinds(&[Kind::Tools]),
-            "notifications/prompts/list_changed" => self.drop_kinds(&[Kind::Prompts]),
+            "notifications/tools/list_changed" => self.drop_kinds(&[CacheableMethod::Tools]),
+            "notifications/prompts/list_changed" => self.drop_kinds(&[CacheableMethod::Prompts]),
             "notifications/resources/list_changed" => {
-                self.drop_kinds(&[Kind::Resources, Kind::Templates]);
+                self.drop_kinds(&[CacheableMethod::Resources, CacheableMethod::Templates]);
             }
             "notifications/resources/updated" => {
                 let uri = frame.param("uri").and_then(string);
                 // One that does not say which may mean any.
                 let is_it = |request: &CacheableRequest| {
-                    request.kind == Kind::Read && (uri.is_none() || request.uri == uri)
+                    request.kind == CacheableMethod::Read && (uri.is_none() || request.uri == uri)
                 };
                 self.invalidate_in_flight(is_it);
                 self.entries.drop_where(is_it);
@@ -238,7 +238,7 @@ impl Cache {
         }
     }
 
-    fn drop_kinds(&mut self, kinds: &[Kind]) {
+    fn drop_kinds(&mut self, kinds: &[CacheableMethod]) {
         let is_it = |request: &CacheableRequest| kinds.contains(&request.kind);
         self.invalidate_in_flight(is_it);
         self.entries.drop_where(is_it);

@@ -70,13 +70,21 @@ pub(crate) fn question(id: &Id, meta: &Object) -> Frame {
 
 /// Returns the declarations in a modern host's `_meta`: its own three keys, in the revision we speak.
 pub(crate) fn declared(frame: &Frame) -> Object {
-    let said = frame.param("_meta").and_then(Object::read);
-    let said = |key: &str| said.as_ref()?.get(key).filter(|it| it.starts_with('{'));
+    let host_meta = frame.param("_meta").and_then(Object::read);
+    let host_meta = |key: &str| {
+        host_meta
+            .as_ref()?
+            .get(key)
+            .filter(|it| it.starts_with('{'))
+    };
     let ours = json!({ "name": "mcpipe", "version": env!("CARGO_PKG_VERSION") }).to_string();
     let mut meta = Object::default();
     meta.set(META_VERSION, format!("\"{MODERN}\""));
-    meta.set(META_CAPABILITIES, said(META_CAPABILITIES).unwrap_or("{}"));
-    meta.set(META_CLIENT, said(META_CLIENT).unwrap_or(&ours));
+    meta.set(
+        META_CAPABILITIES,
+        host_meta(META_CAPABILITIES).unwrap_or("{}"),
+    );
+    meta.set(META_CLIENT, host_meta(META_CLIENT).unwrap_or(&ours));
     meta
 }
 

@@ -157,7 +157,7 @@ fn integer(text: &str) -> Option<i64> {
 /// The reason for which a tool's annotations cannot be followed; such a tool is not offered (MCP 2026-07-28,
 /// basic/transports/streamable-http).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Reason {
+pub(crate) enum BadAnnotation {
     /// The schema itself carries one.
     #[error("x-mcp-header on the schema itself")]
     AtRoot,
@@ -185,7 +185,7 @@ pub(crate) enum Reason {
 ///
 /// # Errors
 /// An annotation that breaks one of the constraints on `x-mcp-header`.
-pub(crate) fn scan(schema: &str) -> Result<Vec<Declaration>, Reason> {
+pub(crate) fn scan(schema: &str) -> Result<Vec<Declaration>, BadAnnotation> {
     let mut found = Vec::new();
     // Most tools declare nothing; and a name may be spelled with escapes.
     if schema.contains(ANNOTATION) || schema.contains("\\u") {
@@ -202,27 +202,31 @@ fn look(
     under: Option<&str>,
     depth: usize,
     found: &mut Vec<Declaration>,
-) -> Result<(), Reason> {
+) -> Result<(), BadAnnotation> {
     let Some(schema) = Object::read(schema) else {
         return Ok(()); // `true` and `false` are schemas too
     };
     if depth == 0 {
-        return Err(Reason::TooDeep);
+        return Err(BadAnnotation::TooDeep);
     }
     if let Some(annotation) = schema.get(ANNOTATION) {
         match (under, &path) {
             (None, Some(path)) => {
                 let declaration = declare(annotation, schema.get("type"), path)?;
                 if let Some(other) = found.iter().find(|it| it.header == declaration.header) {
-                    return Err(Reason::Twice(other.header.to_string()));
+                    return Err(BadAnnotation::Twice(other.header.to_string()));
                 }
                 found.push(declaration);
                 let names: usize = found.iter().map(Declaration::size).sum();
                 if found.len() > MAX_DECLARATIONS || names > MAX_NAMES {
-                    return Err(Reason::TooMany);
+                    return Err(BadAnnotation::TooMany);
                 }
             }
-            (under, _) => return Err(Reason::Misplaced(under.unwrap_or_default().to_owned())),
+            (under, _) => {
+                return Err(BadAnnotation::Misplaced(
+                    under.unwrap_or_default().to_owned(),
+                ));
+            }
         }
     }
     for (keyword, value) in schema.iter() {
@@ -273,18 +277,23 @@ fn look(
     Ok(())
 }
 
-fn declare(annotation: &str, kind: Option<&str>, path: &[String]) -> Result<Declaration, Reason> {
+fn declare(
+    annotation: &str,
+    kind: Option<&str>,
+    path: &[String],
+) -> Result<Declaration, BadAnnotation> {
     if path.is_empty() {
-        return Err(Reason::AtRoot);
+        return Err(BadAnnotation::AtRoot);
     }
     let name = string(annotation)
         .filter(|name| !name.is_empty())
-        .ok_or(Reason::NotAName)?;
+        .ok_or(BadAnnotation::NotAName)?;
     // A header name of the http crate is a token of RFC 9110 and nothing else, in lower case.
-    let header = HeaderName::try_from(format!("mcp-param-{name}")).map_err(|_| Reason::NotAName)?;
+    let header =
+        HeaderName::try_from(format!("mcp-param-{name}")).map_err(|_| BadAnnotation::NotAName)?;
     let kind = kind.and_then(string);
     if !matches!(kind.as_deref(), Some("string" | "integer" | "boolean")) {
-        return Err(Reason::NotPrimitive);
+        return Err(BadAnnotation::NotPrimitive);
     }
     Ok(Declaration {
         path: path.to_vec(),
@@ -312,7 +321,7 @@ pub(crate) struct Page {
     /// The names on the page, hidden ones among them.
     pub(crate) names: Vec<String>,
     /// The tools not offered, and why.
-    pub(crate) hidden: Vec<(String, Reason)>,
+    pub(crate) hidden: Vec<(String, BadAnnotation)>,
     /// JSON text; `""` is a cursor like any other (MCP 2026-07-28, server/utilities/pagination).
     pub(crate) next_cursor: Option<String>,
 }

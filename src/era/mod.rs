@@ -26,7 +26,7 @@ mod server_info;
 mod subscriptions;
 mod translator;
 
-pub use action::{Action, Listen, Post, Standing};
+pub use action::{Action, Listen, Post, Standalone};
 pub use arrival::Arrival;
 pub(crate) use detect::lasts;
 pub use exchange::{ExchangeId, Mint};

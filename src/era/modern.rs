@@ -24,7 +24,7 @@ use super::protocol::{HEADER_MISMATCH, UNSUPPORTED_VERSION};
 use super::{Action, Arrival, ExchangeId, Pair, Relay};
 use crate::frame::{BridgeError, Frame, Id, Outline};
 use edits::{in_supported_version, with_result, with_result_type};
-use open::{Call, Open, RefreshTools};
+use open::{Call, OpenExchange, RefreshTools};
 pub use state::Modern;
 use subscription::Subscriptions;
 
@@ -75,11 +75,11 @@ impl Modern {
         if self.forget_listen(id, actions) {
             return;
         }
-        let is_it = |open: &Open| match open {
-            Open::Call(call) | Open::RefreshTools(RefreshTools { call, .. }) => {
+        let is_it = |open: &OpenExchange| match open {
+            OpenExchange::Call(call) | OpenExchange::RefreshTools(RefreshTools { call, .. }) => {
                 call.frame.id() == Some(id)
             }
-            Open::Listen(_) => false,
+            OpenExchange::Listen(_) => false,
         };
         if self.forget_waiting(id) {
             return actions.push(Action::Cancelled(id.clone()));
@@ -102,16 +102,16 @@ impl Modern {
                     self.tools.list_changed();
                 }
                 match self.open.get_mut(&exchange) {
-                    Some(Open::Call(call)) => {
+                    Some(OpenExchange::Call(call)) => {
                         if !call.goes_back(&frame) {
                             actions.push(Action::Reply(frame));
                         }
                     }
-                    Some(Open::Listen(key)) => {
+                    Some(OpenExchange::Listen(key)) => {
                         let key = *key;
                         self.on_subscription_notification(key, frame, actions);
                     }
-                    Some(Open::RefreshTools(_)) | None => {
+                    Some(OpenExchange::RefreshTools(_)) | None => {
                         tracing::debug!(?frame, "a notice nobody waits for");
                     }
                 }
@@ -139,7 +139,7 @@ impl Modern {
 
     fn on_result(&mut self, exchange: ExchangeId, frame: &Frame, actions: &mut Vec<Action>) {
         match self.open.remove(&exchange) {
-            Some(Open::Call(call)) => {
+            Some(OpenExchange::Call(call)) => {
                 let answer = match with_result_type(frame) {
                     Some(result) if call.frame.method() == Some("tools/list") => {
                         let is_first = call.frame.param("cursor").is_none_or(|it| it == "null");
@@ -159,10 +159,10 @@ impl Modern {
                 };
                 actions.extend(answer.map(Action::Reply));
             }
-            Some(Open::RefreshTools(refresh_tools)) => {
+            Some(OpenExchange::RefreshTools(refresh_tools)) => {
                 self.on_tools_page(refresh_tools, frame, actions);
             }
-            Some(Open::Listen(key)) => self.on_listen_result(key, frame, actions),
+            Some(OpenExchange::Listen(key)) => self.on_listen_result(key, frame, actions),
             None => {}
         }
     }
@@ -170,12 +170,12 @@ impl Modern {
     /// Takes an error for the request of this exchange: under its id, whichever it came with.
     fn on_error(&mut self, exchange: ExchangeId, frame: Frame, actions: &mut Vec<Action>) {
         match self.open.remove(&exchange) {
-            Some(Open::Call(call)) => self.on_call_error(call, frame, actions),
-            Some(Open::RefreshTools(refresh_tools)) => {
+            Some(OpenExchange::Call(call)) => self.on_call_error(call, frame, actions),
+            Some(OpenExchange::RefreshTools(refresh_tools)) => {
                 tracing::warn!("the tools could not be listed again");
                 actions.push(Action::Reply(refresh_tools.error));
             }
-            Some(Open::Listen(key)) => self.on_listen_error(key, &frame, actions),
+            Some(OpenExchange::Listen(key)) => self.on_listen_error(key, &frame, actions),
             None => tracing::debug!(?frame, "an error nobody waits for"),
         }
     }
@@ -189,17 +189,17 @@ impl Modern {
             false => frame.with_id(&id),
         };
         match error.error_code() {
-            Some(UNSUPPORTED_VERSION) if !call.is_reversed => {
+            Some(UNSUPPORTED_VERSION) if !call.has_new_version => {
                 if let Some(frame) = in_supported_version(&call.frame, &error) {
-                    call.is_reversed = true;
+                    call.has_new_version = true;
                     call.frame = frame;
                     return self.call_anew(call, actions);
                 }
             }
             Some(HEADER_MISMATCH)
-                if !call.is_reheaded && call.frame.method() == Some("tools/call") =>
+                if !call.has_new_headers && call.frame.method() == Some("tools/call") =>
             {
-                call.is_reheaded = true;
+                call.has_new_headers = true;
                 self.tools.list_changed();
                 return self.refresh_tools(RefreshTools::new(call, error), actions);
             }
@@ -219,14 +219,14 @@ impl Modern {
             return;
         };
         match self.wait_to_ask_again(open, error, actions) {
-            Some(Open::Call(call)) => {
+            Some(OpenExchange::Call(call)) => {
                 actions.extend(error_reply(&call.frame, error).map(Action::Reply));
             }
-            Some(Open::RefreshTools(refresh_tools)) => {
+            Some(OpenExchange::RefreshTools(refresh_tools)) => {
                 tracing::warn!(why = error.message, "the tools could not be listed again");
                 actions.push(Action::Reply(refresh_tools.error));
             }
-            Some(Open::Listen(key)) => self.on_listen_lost(key, error, actions),
+            Some(OpenExchange::Listen(key)) => self.on_listen_lost(key, error, actions),
             None => {}
         }
     }

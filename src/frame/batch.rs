@@ -20,7 +20,7 @@ pub fn takes_batches(revision: &str) -> bool {
 }
 
 /// An array's members, or that there are too many.
-pub(super) enum Batch<'a> {
+pub(super) enum ReadBatch<'a> {
     /// At most [`MAX_BATCH`], as their text.
     Members(Vec<&'a RawValue>),
     /// More than that. They were counted no further, but all of the text is JSON.
@@ -31,10 +31,10 @@ pub(super) enum Batch<'a> {
 ///
 /// # Errors
 /// The text is not one JSON array.
-pub(super) fn read(text: &str) -> Result<Batch<'_>, serde_json::Error> {
+pub(super) fn read(text: &str) -> Result<ReadBatch<'_>, serde_json::Error> {
     struct Bounded;
     impl<'de> Visitor<'de> for Bounded {
-        type Value = Batch<'de>;
+        type Value = ReadBatch<'de>;
 
         fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
             out.write_str("an array of messages")
@@ -44,15 +44,15 @@ pub(super) fn read(text: &str) -> Result<Batch<'_>, serde_json::Error> {
             let mut members = Vec::new();
             while members.len() < MAX_BATCH {
                 let Some(member) = array.next_element()? else {
-                    return Ok(Batch::Members(members));
+                    return Ok(ReadBatch::Members(members));
                 };
                 members.push(member);
             }
             if array.next_element::<IgnoredAny>()?.is_none() {
-                return Ok(Batch::Members(members));
+                return Ok(ReadBatch::Members(members));
             }
             while array.next_element::<IgnoredAny>()?.is_some() {}
-            Ok(Batch::TooLarge)
+            Ok(ReadBatch::TooLarge)
         }
     }
     let mut reader = serde_json::Deserializer::from_str(text);

@@ -33,7 +33,7 @@ pub use members::member_of;
 pub(crate) use object::{Object, string};
 pub use outline::Outline;
 
-use batch::Batch;
+use batch::ReadBatch;
 use members::Members;
 
 /// A JSON-RPC message on one line.
@@ -70,14 +70,16 @@ impl Parsed {
             reason,
         };
         match batch::read(text).map_err(|error| not_json(&error))? {
-            Batch::Members(members) if members.is_empty() => Err(refused("an empty batch".into())),
-            Batch::Members(members) => Ok(Self::Batch(
+            ReadBatch::Members(members) if members.is_empty() => {
+                Err(refused("an empty batch".into()))
+            }
+            ReadBatch::Members(members) => Ok(Self::Batch(
                 members
                     .into_iter()
                     .map(|member| Frame::parse(member.get()))
                     .collect(),
             )),
-            Batch::TooLarge => Err(refused(format!(
+            ReadBatch::TooLarge => Err(refused(format!(
                 "a batch of more than {MAX_BATCH} messages"
             ))),
         }

@@ -16,7 +16,7 @@ use crate::era::{Head, HttpError};
 use crate::frame::{Outline, Parsed};
 use crate::recorder::{Era, Recorder};
 use crate::remote::{Answer, Events, Outgoing, Remote, TransportError, Verb};
-use crate::transcript::{self, Body, Entry, Exchange, Headers, Why};
+use crate::transcript::{self, AnswerBody, Entry, ExchangeNumber, FaultKind, HeaderValues};
 
 /// Any remote, with its recorder if there is one.
 #[derive(Debug)]
@@ -43,9 +43,9 @@ impl<R: Remote> Recorded<R> {
         let request = Entry::Request {
             x,
             verb: match outgoing.verb {
-                Verb::Post(frame) => transcript::Verb::Post(frame.text().into()),
-                Verb::Get => transcript::Verb::Get,
-                Verb::Delete => transcript::Verb::Delete,
+                Verb::Post(frame) => transcript::Method::Post(frame.text().into()),
+                Verb::Get => transcript::Method::Get,
+                Verb::Delete => transcript::Method::Delete,
             },
             to: outgoing.to.map(Into::into),
             headers: shown(outgoing.headers),
@@ -71,7 +71,7 @@ impl<R: Remote> Recorded<R> {
             Ok(Answer::Stream(head, events)) => {
                 open.is_over = false;
                 recorder
-                    .write(answered(x, head.status, headers(&head), Body::Stream))
+                    .write(answered(x, head.status, headers(&head), AnswerBody::Stream))
                     .await;
                 Ok(Answer::Stream(head, overheard(open, events)))
             }
@@ -126,7 +126,7 @@ fn is_error(answer: &Result<Answer, TransportError>) -> bool {
 /// An exchange that is not over; dropping it is the bridge letting go.
 struct Open {
     recorder: Recorder,
-    x: Exchange,
+    x: ExchangeNumber,
     is_over: bool,
 }
 
@@ -162,20 +162,23 @@ fn overheard(open: Open, events: Events) -> Events {
     Events::new(chunks.boxed(), host, usize::MAX)
 }
 
-fn said(x: Exchange, answer: &Answer) -> Entry {
+fn said(x: ExchangeNumber, answer: &Answer) -> Entry {
     match answer {
-        Answer::Accepted(head) => {
-            answered(x, head.status, headers(head), Body::Text(String::new()))
-        }
+        Answer::Accepted(head) => answered(
+            x,
+            head.status,
+            headers(head),
+            AnswerBody::Text(String::new()),
+        ),
         Answer::Json(head, parsed) => answered(x, head.status, headers(head), json(parsed)),
-        Answer::Stream(head, _) => answered(x, head.status, headers(head), Body::Stream),
+        Answer::Stream(head, _) => answered(x, head.status, headers(head), AnswerBody::Stream),
         Answer::Challenged(challenge) => {
             let header = ("www-authenticate".into(), Some(spelt(challenge)));
             answered(
                 x,
                 challenge.status,
                 [header].into(),
-                Body::Text(String::new()),
+                AnswerBody::Text(String::new()),
             )
         }
         Answer::Refused(HttpError {
@@ -195,15 +198,15 @@ fn said(x: Exchange, answer: &Answer) -> Entry {
             let challenge = asks_for_a_token.then_some(challenge);
             let headers = after.into_iter().chain(target).chain(challenge).collect();
             let body = match frame {
-                Some(frame) => Body::Json(frame.text().into()),
-                None => Body::Text(text.clone()),
+                Some(frame) => AnswerBody::Json(frame.text().into()),
+                None => AnswerBody::Text(text.clone()),
             };
             answered(x, *status, headers, body)
         }
     }
 }
 
-fn answered(x: Exchange, status: u16, headers: Headers, body: Body) -> Entry {
+fn answered(x: ExchangeNumber, status: u16, headers: HeaderValues, body: AnswerBody) -> Entry {
     Entry::Answer {
         x,
         status,
@@ -212,14 +215,14 @@ fn answered(x: Exchange, status: u16, headers: Headers, body: Body) -> Entry {
     }
 }
 
-fn headers(head: &Head) -> Headers {
+fn headers(head: &Head) -> HeaderValues {
     head.session
         .iter()
         .map(|session| ("mcp-session-id".into(), Some(session.expose().into())))
         .collect()
 }
 
-fn shown(headers: &HeaderMap) -> Headers {
+fn shown(headers: &HeaderMap) -> HeaderValues {
     headers
         .iter()
         .map(|(name, value)| {
@@ -229,8 +232,8 @@ fn shown(headers: &HeaderMap) -> Headers {
         .collect()
 }
 
-fn json(parsed: &Parsed) -> Body {
-    Body::Json(match parsed {
+fn json(parsed: &Parsed) -> AnswerBody {
+    AnswerBody::Json(match parsed {
         Parsed::One(frame) => frame.text().into(),
         Parsed::Batch(members) => {
             let texts: Vec<_> = members
@@ -266,7 +269,7 @@ fn spelt(challenge: &Challenge) -> String {
         .into()
 }
 
-fn why(fault: &TransportError) -> Why {
+fn why(fault: &TransportError) -> FaultKind {
     match fault {
         TransportError::Unreachable { .. }
         | TransportError::NotListening { .. }
@@ -276,9 +279,9 @@ fn why(fault: &TransportError) -> Why {
         | TransportError::WrongScheme { .. }
         | TransportError::HeadersUnavailable { .. }
         | TransportError::NoHeaders(_)
-        | TransportError::HeaderRefused(_) => Why::Unreachable,
-        TransportError::Cut { .. } | TransportError::Silent { .. } => Why::Cut,
-        TransportError::NotMcp { .. } | TransportError::Unproven { .. } => Why::NotMcp,
-        TransportError::TooLarge { .. } => Why::TooLarge,
+        | TransportError::HeaderRefused(_) => FaultKind::Unreachable,
+        TransportError::Cut { .. } | TransportError::Silent { .. } => FaultKind::Cut,
+        TransportError::NotMcp { .. } | TransportError::Unproven { .. } => FaultKind::NotMcp,
+        TransportError::TooLarge { .. } => FaultKind::TooLarge,
     }
 }

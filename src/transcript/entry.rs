@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::sse;
 
 /// Names an exchange within a transcript.
-pub type Exchange = u64;
+pub type ExchangeNumber = u64;
 
 /// Header values by lower-case name. `None` is expected not to be there.
-pub type Headers = BTreeMap<String, Option<String>>;
+pub type HeaderValues = BTreeMap<String, Option<String>>;
 
 /// The content of a line. JSON is kept as its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,47 +28,47 @@ pub enum Entry {
     /// The bridge opens an exchange.
     Request {
         /// Its name.
-        x: Exchange,
+        x: ExchangeNumber,
         /// The method, with its body.
-        verb: Verb,
+        verb: Method,
         /// The address, if not the configured one (HTTP+SSE's `endpoint`).
         to: Option<String>,
         /// The headers of the request.
-        headers: Headers,
+        headers: HeaderValues,
     },
     /// The head of a response, and its body unless that is a stream.
     Answer {
         /// The exchange.
-        x: Exchange,
+        x: ExchangeNumber,
         /// The HTTP status.
         status: u16,
         /// The headers of the response.
-        headers: Headers,
+        headers: HeaderValues,
         /// The body.
-        body: Body,
+        body: AnswerBody,
     },
     /// An event on a stream.
     Event {
         /// The exchange.
-        x: Exchange,
+        x: ExchangeNumber,
         /// The event, whole.
         event: sse::Event,
     },
     /// The remote ends a stream.
-    Ended(Exchange),
+    Ended(ExchangeNumber),
     /// The connection breaks under a stream.
-    Cut(Exchange),
+    Cut(ExchangeNumber),
     /// No answer came.
     Fault {
         /// The exchange.
-        x: Exchange,
+        x: ExchangeNumber,
         /// The reason.
-        why: Why,
+        why: FaultKind,
         /// The head of what came in an answer's place, and how that was labelled. Often empty.
         text: String,
     },
     /// The bridge drops an exchange before its end.
-    Closed(Exchange),
+    Closed(ExchangeNumber),
 }
 
 /// The kind of a line about the recording.
@@ -84,7 +84,7 @@ pub enum About {
 
 /// The method of a request, and its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verb {
+pub enum Method {
     /// A message or a batch.
     Post(String),
     /// Opens or resumes a stream.
@@ -95,7 +95,7 @@ pub enum Verb {
 
 /// The body of a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Body {
+pub enum AnswerBody {
     /// A message or a batch.
     Json(String),
     /// Events follow.
@@ -107,7 +107,7 @@ pub enum Body {
 /// The reason why no answer came; the recording's words for [`crate::remote::Fault`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Why {
+pub enum FaultKind {
     /// No connection.
     Unreachable,
     /// The connection broke before the head of a response.
@@ -120,7 +120,7 @@ pub enum Why {
 
 impl Entry {
     /// The exchange it belongs to.
-    pub fn exchange(&self) -> Option<Exchange> {
+    pub fn exchange(&self) -> Option<ExchangeNumber> {
         match self {
             Self::Note(_) | Self::About(..) | Self::Host(_) | Self::Eof | Self::Bridge(_) => None,
             Self::Request { x, .. }

@@ -39,7 +39,7 @@ pub mod redact;
 pub mod shape;
 mod wire;
 
-pub use entry::{About, Body, Entry, Exchange, Headers, Verb, Why};
+pub use entry::{About, AnswerBody, Entry, ExchangeNumber, FaultKind, HeaderValues, Method};
 
 use wire::{Names, Wire};
 
@@ -157,7 +157,7 @@ mod tests {
             id: Some(String::new()),
             retry: Some(std::time::Duration::from_millis(5)),
         };
-        let headers: Headers = [("a".into(), Some("b".into())), ("c".into(), None)].into();
+        let headers: HeaderValues = [("a".into(), Some("b".into())), ("c".into(), None)].into();
         let request = |x, verb| Entry::Request {
             x,
             verb,
@@ -177,16 +177,16 @@ mod tests {
             Entry::Host(r#"{"method":"without a version"}"#.into()),
             Entry::Host(r#""a JSON string""#.into()),
             Entry::Host("{broken".into()),
-            request(1, Verb::Post(frame.into())),
-            request(2, Verb::Get),
-            request(3, Verb::Delete),
-            request(4, Verb::Post(format!("[{frame}]"))),
-            answer(1, Body::Json(frame.into())),
-            answer(2, Body::Stream),
-            answer(3, Body::Text("no".into())),
+            request(1, Method::Post(frame.into())),
+            request(2, Method::Get),
+            request(3, Method::Delete),
+            request(4, Method::Post(format!("[{frame}]"))),
+            answer(1, AnswerBody::Json(frame.into())),
+            answer(2, AnswerBody::Stream),
+            answer(3, AnswerBody::Text("no".into())),
             Entry::Fault {
                 x: 4,
-                why: Why::NotMcp,
+                why: FaultKind::NotMcp,
                 text: "<html>".into(),
             },
             Entry::About(About::Recording, r#"{"mcpipe":"1"}"#.into()),

@@ -7,7 +7,7 @@
 
 use serde_json::Value;
 
-use super::entry::{Body, Entry, Headers, Verb};
+use super::entry::{AnswerBody, Entry, HeaderValues, Method};
 use super::shape;
 use crate::secret::{Secret, live};
 
@@ -104,8 +104,8 @@ impl Redactor {
                 // Headers first: they teach the session id.
                 let headers = self.headers(headers);
                 let verb = match verb {
-                    Verb::Post(text) => Verb::Post(self.message(&text)),
-                    Verb::Get | Verb::Delete => verb,
+                    Method::Post(text) => Method::Post(self.message(&text)),
+                    Method::Get | Method::Delete => verb,
                 };
                 let to = to.map(|to| self.endpoint(&to));
                 Entry::Request {
@@ -123,9 +123,9 @@ impl Redactor {
             } => {
                 let headers = self.headers(headers);
                 let body = match body {
-                    Body::Json(text) => Body::Json(self.message(&text)),
-                    Body::Text(text) => Body::Text(self.foreign(&text)),
-                    Body::Stream => Body::Stream,
+                    AnswerBody::Json(text) => AnswerBody::Json(self.message(&text)),
+                    AnswerBody::Text(text) => AnswerBody::Text(self.foreign(&text)),
+                    AnswerBody::Stream => AnswerBody::Stream,
                 };
                 Entry::Answer {
                     x,
@@ -151,7 +151,7 @@ impl Redactor {
         }
     }
 
-    fn headers(&mut self, headers: Headers) -> Headers {
+    fn headers(&mut self, headers: HeaderValues) -> HeaderValues {
         headers
             .into_iter()
             .map(|(name, value)| {
@@ -309,7 +309,7 @@ mod tests {
     fn request(headers: &[(&str, &str)], body: &str) -> Entry {
         Entry::Request {
             x: 1,
-            verb: Verb::Post(body.into()),
+            verb: Method::Post(body.into()),
             to: None,
             headers: headers
                 .iter()
@@ -322,8 +322,8 @@ mod tests {
         Entry::Answer {
             x: 1,
             status: 400,
-            headers: Headers::new(),
-            body: Body::Text(text.into()),
+            headers: HeaderValues::new(),
+            body: AnswerBody::Text(text.into()),
         }
     }
 

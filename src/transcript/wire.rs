@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::entry::{About, Body, Entry, Exchange, Headers, Verb, Why};
+use super::entry::{About, AnswerBody, Entry, ExchangeNumber, FaultKind, HeaderValues, Method};
 use crate::frame::member_of;
 use crate::sse;
 
@@ -16,7 +16,7 @@ pub(super) struct Wire {
     #[serde(skip_serializing_if = "Option::is_none")]
     at: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    x: Option<Exchange>,
+    x: Option<ExchangeNumber>,
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,7 +42,7 @@ pub(super) struct Wire {
     #[serde(skip_serializing_if = "Option::is_none")]
     answer: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    fault: Option<Why>,
+    fault: Option<FaultKind>,
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,13 +64,13 @@ pub(super) struct Wire {
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    headers: Headers,
+    headers: HeaderValues,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Which {
-    Named(Exchange),
+    Named(ExchangeNumber),
     Last(bool),
 }
 
@@ -95,9 +95,9 @@ impl Wire {
             } => {
                 wire.to.clone_from(to);
                 match verb {
-                    Verb::Post(text) => wire.post = Some(raw(text)),
-                    Verb::Get => wire.get = Some(true),
-                    Verb::Delete => wire.delete = Some(true),
+                    Method::Post(text) => wire.post = Some(raw(text)),
+                    Method::Get => wire.get = Some(true),
+                    Method::Delete => wire.delete = Some(true),
                 }
                 wire.headers.clone_from(headers);
             }
@@ -110,10 +110,10 @@ impl Wire {
                 wire.answer = Some(*status);
                 wire.headers.clone_from(headers);
                 match body {
-                    Body::Json(text) => wire.json = Some(raw_fed(text)),
-                    Body::Stream => wire.sse = Some(true),
-                    Body::Text(text) if text.is_empty() => {}
-                    Body::Text(text) => wire.text = Some(text.clone()),
+                    AnswerBody::Json(text) => wire.json = Some(raw_fed(text)),
+                    AnswerBody::Stream => wire.sse = Some(true),
+                    AnswerBody::Text(text) if text.is_empty() => {}
+                    AnswerBody::Text(text) => wire.text = Some(text.clone()),
                 }
             }
             Entry::Event { event, .. } => {
@@ -143,19 +143,19 @@ impl Wire {
             .collect();
         let mut entries = Vec::new();
         entries.extend(self.note.map(Entry::Note));
-        for (about, told) in [
+        for (about, written) in [
             (About::Recording, self.recording),
             (About::Eras, self.eras),
             (About::SignIn, self.sign_in),
         ] {
-            entries.extend(told.map(|raw| Entry::About(about, text(&raw))));
+            entries.extend(written.map(|raw| Entry::About(about, text(&raw))));
         }
         entries.extend(self.host.map(|raw| Entry::Host(fed(&raw))));
         entries.extend(self.eof.map(|_| Entry::Eof));
         entries.extend(self.bridge.map(|raw| Entry::Bridge(text(&raw))));
-        let post = self.post.map(|raw| Verb::Post(text(&raw)));
-        let get = self.get.map(|_| Verb::Get);
-        let delete = self.delete.map(|_| Verb::Delete);
+        let post = self.post.map(|raw| Method::Post(text(&raw)));
+        let get = self.get.map(|_| Method::Get);
+        let delete = self.delete.map(|_| Method::Delete);
         if let Some(verb) = post.or(get).or(delete) {
             let x = names.open(self.x);
             entries.push(Entry::Request {
@@ -166,12 +166,12 @@ impl Wire {
             });
         } else if let Some(status) = self.answer {
             let body = match (self.json, self.sse, self.text) {
-                (Some(raw), None, None) => Body::Json(fed(&raw)),
-                (None, Some(true), None) => Body::Stream,
-                (None, None, text) => Body::Text(text.unwrap_or_default()),
+                (Some(raw), None, None) => AnswerBody::Json(fed(&raw)),
+                (None, Some(true), None) => AnswerBody::Stream,
+                (None, None, text) => AnswerBody::Text(text.unwrap_or_default()),
                 _ => return Err("an answer has one of json, sse and text".into()),
             };
-            let x = names.answer(self.x, matches!(body, Body::Stream))?;
+            let x = names.answer(self.x, matches!(body, AnswerBody::Stream))?;
             entries.push(Entry::Answer {
                 x,
                 status,
@@ -217,10 +217,10 @@ impl Wire {
 #[derive(Default)]
 pub(super) struct Names {
     /// By the name written; a name may be used again.
-    written: BTreeMap<Exchange, Exchange>,
+    written: BTreeMap<ExchangeNumber, ExchangeNumber>,
     /// By number, from 1.
     stages: Vec<Stage>,
-    last: Option<Exchange>,
+    last: Option<ExchangeNumber>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -231,9 +231,9 @@ enum Stage {
 }
 
 impl Names {
-    fn open(&mut self, written: Option<Exchange>) -> Exchange {
+    fn open(&mut self, written: Option<ExchangeNumber>) -> ExchangeNumber {
         self.stages.push(Stage::Asked);
-        let x = self.stages.len() as Exchange;
+        let x = self.stages.len() as ExchangeNumber;
         if let Some(written) = written {
             self.written.insert(written, x);
         }
@@ -241,7 +241,7 @@ impl Names {
         x
     }
 
-    fn find(&mut self, written: Option<Exchange>) -> Result<Exchange, String> {
+    fn find(&mut self, written: Option<ExchangeNumber>) -> Result<ExchangeNumber, String> {
         let x = match written {
             Some(written) => self.written.get(&written).copied(),
             None => self.last,
@@ -250,7 +250,10 @@ impl Names {
         x.ok_or_else(|| "no request opened this exchange".into())
     }
 
-    fn stage(&mut self, written: Option<Exchange>) -> Result<(Exchange, &mut Stage), String> {
+    fn stage(
+        &mut self,
+        written: Option<ExchangeNumber>,
+    ) -> Result<(ExchangeNumber, &mut Stage), String> {
         let x = self.find(written)?;
         usize::try_from(x - 1)
             .ok()
@@ -259,7 +262,11 @@ impl Names {
             .ok_or_else(|| "no request opened this exchange".into())
     }
 
-    fn answer(&mut self, written: Option<Exchange>, streams: bool) -> Result<Exchange, String> {
+    fn answer(
+        &mut self,
+        written: Option<ExchangeNumber>,
+        streams: bool,
+    ) -> Result<ExchangeNumber, String> {
         let (x, stage) = self.stage(written)?;
         if *stage != Stage::Asked {
             return Err("this exchange has been answered".into());
@@ -272,7 +279,11 @@ impl Names {
         Ok(x)
     }
 
-    fn streaming(&mut self, written: Option<Exchange>, ends: bool) -> Result<Exchange, String> {
+    fn streaming(
+        &mut self,
+        written: Option<ExchangeNumber>,
+        ends: bool,
+    ) -> Result<ExchangeNumber, String> {
         let (x, stage) = self.stage(written)?;
         if *stage != Stage::Streaming {
             return Err("this exchange has no open stream".into());

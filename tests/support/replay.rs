@@ -18,7 +18,7 @@ use mcpipe::era::{Head, HttpError};
 use mcpipe::frame::{Malformed, Parsed};
 use mcpipe::remote::{Answer, Events, Outgoing, Remote, TransportError, Verb};
 use mcpipe::secret::Secret;
-use mcpipe::transcript::{self, Body, Entry, Headers, Transcript, Why};
+use mcpipe::transcript::{self, AnswerBody, Entry, FaultKind, HeaderValues, Transcript};
 
 use super::script::Script;
 
@@ -90,9 +90,9 @@ impl Replay {
 impl Remote for Replay {
     async fn send(&self, outgoing: Outgoing<'_>) -> Result<Answer, TransportError> {
         let verb = match outgoing.verb {
-            Verb::Post(frame) => transcript::Verb::Post(frame.text().into()),
-            Verb::Get => transcript::Verb::Get,
-            Verb::Delete => transcript::Verb::Delete,
+            Verb::Post(frame) => transcript::Method::Post(frame.text().into()),
+            Verb::Get => transcript::Method::Get,
+            Verb::Delete => transcript::Method::Delete,
         };
         let mut opened = None;
         self.script.send_modify(|script| {
@@ -118,7 +118,7 @@ impl Remote for Replay {
             } => exchange.answer(status, headers, body),
             Entry::Fault { why, .. } => Err(fault(why)),
             // Transcripts in which anything else comes first do not parse.
-            _ => Err(fault(Why::Cut)),
+            _ => Err(fault(FaultKind::Cut)),
         }
     }
 }
@@ -126,7 +126,7 @@ impl Remote for Replay {
 /// An exchange going on; dropping it is the bridge letting go.
 struct Exchange {
     replay: Replay,
-    x: transcript::Exchange,
+    x: transcript::ExchangeNumber,
 }
 
 impl Drop for Exchange {
@@ -151,7 +151,12 @@ impl Exchange {
         }
     }
 
-    fn answer(self, status: u16, headers: Headers, body: Body) -> Result<Answer, TransportError> {
+    fn answer(
+        self,
+        status: u16,
+        headers: HeaderValues,
+        body: AnswerBody,
+    ) -> Result<Answer, TransportError> {
         let head = Head {
             status,
             session: headers
@@ -161,9 +166,9 @@ impl Exchange {
         };
         let is_success = (200..300).contains(&status);
         match body {
-            Body::Stream if is_success => Ok(Answer::Stream(head, self.events())),
-            Body::Json(text) if is_success => Ok(Answer::Json(head, self.message(&text)?)),
-            Body::Text(_) if is_success => Ok(Answer::Accepted(head)),
+            AnswerBody::Stream if is_success => Ok(Answer::Stream(head, self.events())),
+            AnswerBody::Json(text) if is_success => Ok(Answer::Json(head, self.message(&text)?)),
+            AnswerBody::Text(_) if is_success => Ok(Answer::Accepted(head)),
             body => {
                 let fields = fields(headers);
                 let challenge = Challenge::read(status, &fields);
@@ -172,12 +177,12 @@ impl Exchange {
                     return Ok(Answer::Challenged(challenge));
                 }
                 let (frame, text) = match body {
-                    Body::Json(text) => match self.message(&text)? {
+                    AnswerBody::Json(text) => match self.message(&text)? {
                         Parsed::One(frame) => (Some(frame), String::new()),
                         Parsed::Batch(_) => (None, text),
                     },
-                    Body::Text(text) => (None, text),
-                    Body::Stream => (None, String::new()),
+                    AnswerBody::Text(text) => (None, text),
+                    AnswerBody::Stream => (None, String::new()),
                 };
                 let field = |name: &str| fields.get(name).and_then(|value| value.to_str().ok());
                 let after = field("retry-after");
@@ -218,14 +223,14 @@ impl Exchange {
                     Some((Ok(event.to_text().into()), Some(exchange)))
                 }
                 Entry::Ended(_) => None,
-                _ => Some((Err(fault(Why::Cut)), None)),
+                _ => Some((Err(fault(FaultKind::Cut)), None)),
             }
         });
         Events::new(chunks.boxed(), HOST.into(), usize::MAX)
     }
 }
 
-fn fields(headers: Headers) -> HeaderMap {
+fn fields(headers: HeaderValues) -> HeaderMap {
     headers
         .into_iter()
         .filter_map(|(name, value)| {
@@ -245,23 +250,23 @@ fn asks_for_a_token(fields: &HeaderMap) -> bool {
         .any(|scheme| scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("dpop"))
 }
 
-fn fault(why: Why) -> TransportError {
+fn fault(why: FaultKind) -> TransportError {
     let host = HOST.to_owned();
     match why {
-        Why::Unreachable => TransportError::Unreachable {
+        FaultKind::Unreachable => TransportError::Unreachable {
             host,
             why: "it says so".into(),
         },
-        Why::Cut => TransportError::Cut {
+        FaultKind::Cut => TransportError::Cut {
             host,
             why: "it says so".into(),
         },
-        Why::NotMcp => TransportError::NotMcp {
+        FaultKind::NotMcp => TransportError::NotMcp {
             host,
             why: "it says so".into(),
             head: String::new(),
         },
-        Why::TooLarge => TransportError::TooLarge { host, limit: 0 },
+        FaultKind::TooLarge => TransportError::TooLarge { host, limit: 0 },
     }
 }
 

@@ -10,7 +10,7 @@ use http::HeaderMap;
 
 use mcpipe::frame::{Frame, Id, member_of};
 use mcpipe::transcript::redact::HIDDEN;
-use mcpipe::transcript::{About, Entry, Exchange, Headers, Line, Transcript, Verb};
+use mcpipe::transcript::{About, Entry, ExchangeNumber, HeaderValues, Line, Method, Transcript};
 
 use super::matching::{Bound, Difference, compare, filled_in};
 
@@ -22,7 +22,7 @@ pub struct Script {
     /// Everything before it is done.
     front: usize,
     /// The requests that were posted, for ids left out of answers.
-    posted: BTreeMap<Exchange, Asked>,
+    posted: BTreeMap<ExchangeNumber, Asked>,
     /// The values that the bridge alone could name.
     bound: Bound,
     surprises: Vec<String>,
@@ -37,8 +37,8 @@ struct Asked {
 /// An act of the bridge.
 enum Came<'a> {
     Said(&'a str),
-    Asked(&'a Verb, Option<&'a str>, &'a HeaderMap),
-    LetGo(Exchange),
+    Asked(&'a Method, Option<&'a str>, &'a HeaderMap),
+    LetGo(ExchangeNumber),
 }
 
 impl Script {
@@ -80,7 +80,7 @@ impl Script {
     }
 
     /// The next thing that comes back on an exchange, due or not.
-    pub fn next_on(&self, x: Exchange) -> Option<(usize, &Entry)> {
+    pub fn next_on(&self, x: ExchangeNumber) -> Option<(usize, &Entry)> {
         self.undone()
             .map(|(at, line)| (at, &line.entry))
             .find(|(_, entry)| entry.exchange() == Some(x) && !entry.is_expected())
@@ -97,19 +97,19 @@ impl Script {
     /// The bridge sent a request. Its exchange, if it was expected.
     pub fn asked(
         &mut self,
-        verb: &Verb,
+        verb: &Method,
         to: Option<&str>,
         headers: &HeaderMap,
-    ) -> Option<Exchange> {
+    ) -> Option<ExchangeNumber> {
         let at = self.came(&Came::Asked(verb, to, headers))?;
         let entry = &self.lines.get(at)?.entry;
         let x = entry.exchange()?;
         if let (
             Entry::Request {
-                verb: Verb::Post(expected),
+                verb: Method::Post(expected),
                 ..
             },
-            Verb::Post(found),
+            Method::Post(found),
         ) = (entry, verb)
         {
             let id = |text| member_of(text, "id").and_then(Id::parse);
@@ -131,7 +131,7 @@ impl Script {
     }
 
     /// Notes that the bridge dropped an exchange. What was still to come on it is not played.
-    pub fn let_go(&mut self, x: Exchange) {
+    pub fn let_go(&mut self, x: ExchangeNumber) {
         while let Some((at, _)) = self.next_on(x) {
             self.play(at);
         }
@@ -150,7 +150,7 @@ impl Script {
 
     /// A message fed on an exchange: filled in, and a response without an id, or with the id the transcript's request has, gets the
     /// id that was really posted.
-    pub fn fed(&self, x: Exchange, text: &str) -> String {
+    pub fn fed(&self, x: ExchangeNumber, text: &str) -> String {
         let text = self.filled_in(text);
         let Some(Asked {
             expected,
@@ -275,8 +275,10 @@ impl Came<'_> {
                 },
             ) => {
                 let body = match (verb, found) {
-                    (Verb::Post(expected), Verb::Post(found)) => compare(expected, found, bound),
-                    (Verb::Get, Verb::Get) | (Verb::Delete, Verb::Delete) => Ok(()),
+                    (Method::Post(expected), Method::Post(found)) => {
+                        compare(expected, found, bound)
+                    }
+                    (Method::Get, Method::Get) | (Method::Delete, Method::Delete) => Ok(()),
                     _ => return None,
                 };
                 let aimed = match to {
@@ -300,9 +302,9 @@ impl std::fmt::Display for Came<'_> {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Said(text) => write!(out, "not expected: bridge: {text}"),
-            Self::Asked(Verb::Post(text), ..) => write!(out, "not expected: post: {text}"),
-            Self::Asked(Verb::Get, ..) => out.write_str("not expected: get"),
-            Self::Asked(Verb::Delete, ..) => out.write_str("not expected: delete"),
+            Self::Asked(Method::Post(text), ..) => write!(out, "not expected: post: {text}"),
+            Self::Asked(Method::Get, ..) => out.write_str("not expected: get"),
+            Self::Asked(Method::Delete, ..) => out.write_str("not expected: delete"),
             Self::LetGo(x) => write!(out, "too early: exchange {x} closed"),
         }
     }
@@ -316,7 +318,7 @@ fn is_of_shapes(entry: &Entry) -> bool {
     }
 }
 
-fn compare_headers(expected: &Headers, found: &HeaderMap) -> Result<(), Difference> {
+fn compare_headers(expected: &HeaderValues, found: &HeaderMap) -> Result<(), Difference> {
     for (name, expected) in expected {
         let found = found
             .get(name)
@@ -342,8 +344,8 @@ mod tests {
         Script::new(Transcript::parse(text).unwrap())
     }
 
-    fn post(text: &str) -> Verb {
-        Verb::Post(text.into())
+    fn post(text: &str) -> Method {
+        Method::Post(text.into())
     }
 
     #[test]
@@ -417,7 +419,7 @@ mod tests {
             {"closed":1}
             {"event":"b","x":1}"#,
         );
-        assert_eq!(script.asked(&Verb::Get, None, &HeaderMap::new()), Some(1));
+        assert_eq!(script.asked(&Method::Get, None, &HeaderMap::new()), Some(1));
         script.let_go(1);
         assert!(script.is_over());
         assert_eq!(script.complaint(), None);

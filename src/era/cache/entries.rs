@@ -14,12 +14,12 @@ pub(super) const MAX_BYTES: usize = 8 * 1024 * 1024;
 /// Answers, the oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Entries {
-    entries: VecDeque<Entry>,
+    entries: VecDeque<CachedResult>,
     bytes: usize,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct CachedResult {
     key: String,
     request: CacheableRequest,
     /// As the host was told.
@@ -28,7 +28,7 @@ struct Entry {
     since: Duration,
 }
 
-impl Entry {
+impl CachedResult {
     fn size(&self) -> usize {
         self.key.len() + self.answer.text().len()
     }
@@ -54,7 +54,7 @@ impl Entries {
         since: Duration,
     ) {
         self.keep(|entry| entry.key != key);
-        let entry = Entry {
+        let entry = CachedResult {
             key,
             request,
             answer,
@@ -100,9 +100,9 @@ impl Entries {
         self.keep(|_| false);
     }
 
-    fn keep(&mut self, is_kept: impl Fn(&Entry) -> bool) {
+    fn keep(&mut self, is_kept: impl Fn(&CachedResult) -> bool) {
         self.entries.retain(is_kept);
-        self.bytes = self.entries.iter().map(Entry::size).sum();
+        self.bytes = self.entries.iter().map(CachedResult::size).sum();
     }
 }
 
@@ -110,15 +110,15 @@ impl Entries {
 fn with_ttl_left(answer: &Frame, left: Duration) -> Option<Frame> {
     let result = answer.member("result")?;
     let left = left.as_millis();
-    let Some(told) = member_of(result, "ttlMs") else {
+    let Some(stated) = member_of(result, "ttlMs") else {
         return Some(answer.clone());
     };
-    if told.parse::<u128>().is_ok_and(|told| told <= left) {
+    if stated.parse::<u128>().is_ok_and(|stated| stated <= left) {
         return Some(answer.clone());
     }
     // What was found borrows from the answer's text: its place is the place to cut.
     let text = answer.text();
-    let start = told.as_ptr() as usize - text.as_ptr() as usize;
-    let (before, after) = (text.get(..start)?, text.get(start + told.len()..)?);
+    let start = stated.as_ptr() as usize - text.as_ptr() as usize;
+    let (before, after) = (text.get(..start)?, text.get(start + stated.len()..)?);
     Frame::parse(&format!("{before}{left}{after}")).ok()
 }

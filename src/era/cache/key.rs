@@ -11,7 +11,7 @@ use crate::frame::{Frame, Object, member_of, string};
 
 /// The methods whose results may be kept (MCP 2026-07-28, server/utilities/caching).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum CacheableMethod {
     Discover,
     Tools,
     Prompts,
@@ -20,7 +20,7 @@ pub(super) enum Kind {
     Read,
 }
 
-impl Kind {
+impl CacheableMethod {
     fn of(method: &str) -> Option<Self> {
         Some(match method {
             "server/discover" => Self::Discover,
@@ -41,7 +41,7 @@ impl Kind {
 /// A request without its sender: the method, and the parameters but `_meta`, in order of their names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct CacheableRequest {
-    pub(super) kind: Kind,
+    pub(super) kind: CacheableMethod,
     params: String,
     /// The request is for a page that is not the first.
     pub(super) has_cursor: bool,
@@ -62,7 +62,7 @@ impl CacheableRequest {
     /// Reads a request; `None` if its result may not be kept: another method, a round of an exchange with questions in
     /// it (MCP 2026-07-28, server/utilities/caching), parameters that are no object.
     pub(super) fn of(frame: &Frame) -> Option<Self> {
-        let kind = Kind::of(frame.method().filter(|_| frame.is_request())?)?;
+        let kind = CacheableMethod::of(frame.method().filter(|_| frame.is_request())?)?;
         let mut params = Object::read(frame.member("params").unwrap_or("{}"))?;
         if ["inputResponses", "requestState"]
             .iter()
@@ -118,7 +118,11 @@ pub(super) struct Freshness {
 impl Freshness {
     /// Reads the hints of a result, given as JSON text; `None` if it is not to be kept. A `ttlMs` that cannot be read
     /// is none, and one that is not `public` is private. `default` is for lists that say nothing.
-    pub(super) fn of(result: &str, kind: Kind, default: Option<Duration>) -> Option<Self> {
+    pub(super) fn of(
+        result: &str,
+        kind: CacheableMethod,
+        default: Option<Duration>,
+    ) -> Option<Self> {
         if !is_complete(result) {
             return None;
         }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::entries::{Entries, MAX_BYTES, MAX_ENTRIES};
-use super::key::{CacheableRequest, Freshness, Kind};
+use super::key::{CacheableMethod, CacheableRequest, Freshness};
 use super::*;
 
 fn request(method: &str, params: &str) -> Frame {
@@ -90,11 +90,11 @@ fn a_life_is_what_the_remote_says_it_is() {
         (r#"{"cacheScope":"public"}"#, Some((9000, true))),
         ("7", None),
     ] {
-        assert_eq!(of(result, Kind::Tools), wanted, "{result}");
+        assert_eq!(of(result, CacheableMethod::Tools), wanted, "{result}");
     }
-    assert_eq!(of("{}", Kind::Read), None);
-    assert_eq!(of("{}", Kind::Discover), None);
-    assert_eq!(of(r#"{"ttlMs":5}"#, Kind::Read), Some((5, true)));
+    assert_eq!(of("{}", CacheableMethod::Read), None);
+    assert_eq!(of("{}", CacheableMethod::Discover), None);
+    assert_eq!(of(r#"{"ttlMs":5}"#, CacheableMethod::Read), Some((5, true)));
 }
 
 fn put(entries: &mut Entries, key: &str, result: &str) {
@@ -135,15 +135,15 @@ fn they_are_kept_within_bytes_too() {
 #[test]
 fn an_answer_ages_and_is_otherwise_what_it_was() {
     let mut entries = Entries::default();
-    let told = r#"{ "b":1e400, "ttlMs" : 1000 ,"tools":[],"a":"\u0061"}"#;
-    put(&mut entries, "k", told);
+    let stated = r#"{ "b":1e400, "ttlMs" : 1000 ,"tools":[],"a":"\u0061"}"#;
+    put(&mut entries, "k", stated);
     let mut at = |millis| {
         let answer = entries.serve("k", Duration::from_millis(millis))?;
         Some(answer.member("result").unwrap().to_owned())
     };
-    assert_eq!(at(0).as_deref(), Some(told));
-    assert_eq!(at(400), Some(told.replace("1000", "600")));
-    assert_eq!(at(999), Some(told.replace("1000", "1")));
+    assert_eq!(at(0).as_deref(), Some(stated));
+    assert_eq!(at(400), Some(stated.replace("1000", "600")));
+    assert_eq!(at(999), Some(stated.replace("1000", "1")));
     assert_eq!(at(1000), None);
     assert_eq!(at(0), None, "what was stale is gone");
 }

@@ -128,12 +128,15 @@ fn declared_arguments_are_repeated_as_they_are_meant() {
 fn an_annotation_out_of_place_is_found_and_data_is_not_taken_for_one() {
     // MCP 2026-07-28, basic/transports/streamable-http, "Schema Extension"
     let good = r#"{"type":"string","x-mcp-header":"A"}"#;
-    let misplaced = |keyword: &str| Err(Reason::Misplaced(keyword.to_owned()));
+    let misplaced = |keyword: &str| Err(BadAnnotation::Misplaced(keyword.to_owned()));
     let mut cases = vec![
-        (r#"{"x-mcp-header":"A"}"#.to_owned(), Err(Reason::AtRoot)),
+        (
+            r#"{"x-mcp-header":"A"}"#.to_owned(),
+            Err(BadAnnotation::AtRoot),
+        ),
         (
             r#"{"\u0078-mcp-header":"A"}"#.to_owned(),
-            Err(Reason::AtRoot),
+            Err(BadAnnotation::AtRoot),
         ),
         (
             format!(r#"{{"default":{good},"const":{good},"enum":[{good}],"examples":[{good}]}}"#),
@@ -155,7 +158,7 @@ fn an_annotation_out_of_place_is_found_and_data_is_not_taken_for_one() {
             format!(
                 r#"{{"properties":{{"p":{good},"q":{{"type":"string","x-mcp-header":"a"}}}}}}"#
             ),
-            Err(Reason::Twice("mcp-param-a".to_owned())),
+            Err(BadAnnotation::Twice("mcp-param-a".to_owned())),
         ),
     ];
     for keyword in [
@@ -192,7 +195,7 @@ fn an_annotation_out_of_place_is_found_and_data_is_not_taken_for_one() {
     for name in [r#""""#, r#""a b""#, r#""a:b""#, r#""é""#, "1", "null"] {
         let schema =
             format!(r#"{{"properties":{{"p":{{"type":"string","x-mcp-header":{name}}}}}}}"#);
-        cases.push((schema, Err(Reason::NotAName)));
+        cases.push((schema, Err(BadAnnotation::NotAName)));
     }
     for kind in [
         r#""number""#,
@@ -202,14 +205,14 @@ fn an_annotation_out_of_place_is_found_and_data_is_not_taken_for_one() {
         r#""null""#,
     ] {
         let schema = format!(r#"{{"properties":{{"p":{{"type":{kind},"x-mcp-header":"A"}}}}}}"#);
-        cases.push((schema, Err(Reason::NotPrimitive)));
+        cases.push((schema, Err(BadAnnotation::NotPrimitive)));
     }
     cases.push((
         r#"{"properties":{"p":{"x-mcp-header":"A"}}}"#.to_owned(),
-        Err(Reason::NotPrimitive),
+        Err(BadAnnotation::NotPrimitive),
     ));
     let deep = format!("{}{good}{}", r#"{"not":"#.repeat(9999), "}".repeat(9999));
-    cases.push((deep, Err(Reason::TooDeep)));
+    cases.push((deep, Err(BadAnnotation::TooDeep)));
     for (schema, expected) in cases {
         let shown: String = schema.chars().take(100).collect();
         assert_eq!(scan(&schema).map(|found| found.len()), expected, "{shown}");
@@ -227,7 +230,7 @@ fn a_page_loses_its_broken_tools_and_nothing_else() {
     let mut tools = Tools::default();
     let seen = tools.page(&page(&format!("[{bad},{good}]")), true);
     assert_eq!(seen.without_hidden.unwrap(), page(&format!("[{good}]")));
-    assert_eq!(seen.hidden, [("bad".to_owned(), Reason::AtRoot)]);
+    assert_eq!(seen.hidden, [("bad".to_owned(), BadAnnotation::AtRoot)]);
     assert_eq!(seen.names, ["bad", "good"]);
     assert_eq!(seen.next_cursor.as_deref(), Some(r#""""#));
     let seen = tools.page(&page(&format!("[{bad}]")), false);

@@ -57,7 +57,7 @@ impl Legacy {
         if let Some(owner) = self.owner_of(exchange, &frame) {
             if self.sse.is_open() {
                 // The server knows whom it answers: what fitted no request was for none.
-                self.sse.stream.forget_strays();
+                self.sse.responses.forget_strays();
             }
             self.deliver(owner, &frame, actions);
         } else if self.sse.is_open() && self.listening == Some(exchange) {
@@ -105,7 +105,7 @@ impl Legacy {
             None => frame.clone(),
         };
         if self.sse.is_open() {
-            keep(&mut self.sse.stream.passed, hash(frame));
+            keep(&mut self.sse.responses.passed, hash(frame));
             self.pending.remove(&owner); // its own exchange has ended, or only waits for the answer now
             actions.push(Action::Close(owner));
             if role == Role::Host && !is_initialize {
@@ -130,7 +130,7 @@ impl Legacy {
 
     /// Takes a response on HTTP+SSE's stream whose id is that of no open request.
     fn on_stray_response(&mut self, frame: Frame, actions: &mut Vec<Action>) {
-        if self.sse.stream.is_past(&frame) {
+        if self.sse.responses.is_past(&frame) {
             return tracing::debug!(?frame, "an answer nobody waits for any more");
         }
         let mut open: Vec<ExchangeId> = self
@@ -140,11 +140,11 @@ impl Legacy {
             .map(|(exchange, _)| *exchange)
             .collect();
         open.sort_unstable();
-        let is_doubtful = self.sse.stream.is_doubtful(&frame);
+        let is_doubtful = self.sse.responses.is_doubtful(&frame);
         match open.as_slice() {
             [] => return tracing::debug!(?frame, "an answer nobody waits for"),
             [owner] if !is_doubtful => {
-                if !std::mem::replace(&mut self.sse.stream.has_warned, true) {
+                if !std::mem::replace(&mut self.sse.responses.has_warned, true) {
                     tracing::warn!(
                         "the server answers under other ids than it is asked with; an answer is taken for the one open request"
                     );
@@ -153,7 +153,7 @@ impl Legacy {
             }
             _ => {}
         }
-        let stream = &mut self.sse.stream;
+        let stream = &mut self.sse.responses;
         stream.strays.push(frame);
         for exchange in open {
             if !stream.candidates.contains(&exchange) {
@@ -166,7 +166,7 @@ impl Legacy {
         }
         if stream.token.is_none() {
             let token = self.mint.number();
-            self.sse.stream.token = Some(token);
+            self.sse.responses.token = Some(token);
             actions.push(Action::SetTimer {
                 after: UNCLEAR,
                 token,
@@ -177,15 +177,15 @@ impl Legacy {
 
     /// Takes the end of the time that answers without an owner are kept for.
     pub(super) fn on_stray_timer(&mut self, token: u64, actions: &mut Vec<Action>) {
-        if self.sse.stream.token == Some(token) {
+        if self.sse.responses.token == Some(token) {
             self.decide_strays(actions);
         }
     }
 
     fn decide_strays(&mut self, actions: &mut Vec<Action>) {
-        let strays = std::mem::take(&mut self.sse.stream.strays);
-        let mut open = std::mem::take(&mut self.sse.stream.candidates);
-        self.sse.stream.forget_strays();
+        let strays = std::mem::take(&mut self.sse.responses.strays);
+        let mut open = std::mem::take(&mut self.sse.responses.candidates);
+        self.sse.responses.forget_strays();
         open.retain(|exchange| self.pending.get(exchange).is_some_and(|it| it.is_owed));
         if let ([owner], [stray]) = (open.as_slice(), strays.as_slice()) {
             return self.deliver(*owner, &stray.clone(), actions);

@@ -9,13 +9,13 @@ use super::gate::{Gate, Opening};
 use super::pending::{Pending, Role, lost_with_session};
 use super::session;
 use super::state::{Legacy, Queued};
-use crate::era::{Action, ExchangeId, Head, HttpError, Listen, Relay, Standing};
+use crate::era::{Action, ExchangeId, Head, HttpError, Listen, Relay, Standalone};
 use crate::frame::{BridgeError, Frame, Outline};
 
 impl Legacy {
-    pub(super) fn initialize(&mut self, said: Queued, actions: &mut Vec<Action>) {
+    pub(super) fn initialize(&mut self, queued: Queued, actions: &mut Vec<Action>) {
         self.end_before(actions);
-        self.session.begin(&said.frame);
+        self.session.begin(&queued.frame);
         self.is_host_ready = false;
         if self.sse.is_chosen() && !self.sse.is_open() {
             if self.gate.awaits_endpoint() {
@@ -23,14 +23,14 @@ impl Legacy {
                 // The stream is on its way. What waits for it comes after, unless it is another of these.
                 let is_initialize = |it: &Queued| it.frame.method() == Some("initialize");
                 return match self.waiting.iter().any(is_initialize) {
-                    true => self.waiting.push_back(said),
-                    false => self.waiting.push_front(said),
+                    true => self.waiting.push_back(queued),
+                    false => self.waiting.push_front(queued),
                 };
             }
-            self.waiting.push_front(said);
+            self.waiting.push_front(queued);
             return self.open_sse(Opening::First, actions);
         }
-        let exchange = self.post(said, Role::Host, actions);
+        let exchange = self.post(queued, Role::Host, actions);
         self.gate = Gate::Initialize(exchange, Opening::First);
     }
 
@@ -59,7 +59,7 @@ impl Legacy {
                 && pending.is_owed
             {
                 pending.reply(&anew, actions);
-                self.sse.stream.given_up_if(pending.id());
+                self.sse.responses.given_up_if(pending.id());
             }
             actions.push(Action::Close(exchange));
         }
@@ -121,7 +121,7 @@ impl Legacy {
         actions.push(Action::Listen(Listen {
             exchange,
             headers: self.session.headers(),
-            kind: Standing::Get,
+            kind: Standalone::Get,
             is_asked_by_host: false,
         }));
     }
@@ -169,9 +169,9 @@ impl Legacy {
     pub(super) fn open_gate(&mut self, actions: &mut Vec<Action>) {
         self.gate = Gate::Open;
         while self.gate.is_open()
-            && let Some(said) = self.waiting.pop_front()
+            && let Some(queued) = self.waiting.pop_front()
         {
-            self.dispatch(said, actions);
+            self.dispatch(queued, actions);
         }
     }
 
@@ -242,7 +242,7 @@ impl Legacy {
 
     /// Says whether requests of the host wait for the session.
     pub(super) fn has_requests_waiting(&self) -> bool {
-        self.waiting.iter().any(|said| said.frame.is_request())
+        self.waiting.iter().any(|queued| queued.frame.is_request())
     }
 
     /// Says whether a session that was to be opened again before the host asked for anything was refused for want of a
@@ -281,8 +281,8 @@ impl Legacy {
             Opening::First => Gate::Open,
             Opening::Again => Gate::Broken(why.clone()),
         };
-        for said in std::mem::take(&mut self.waiting) {
-            if let Outline::Request { id, .. } = said.frame.outline() {
+        for queued in std::mem::take(&mut self.waiting) {
+            if let Outline::Request { id, .. } = queued.frame.outline() {
                 actions.push(Action::Reply(why.reply(id)));
             }
         }

@@ -31,18 +31,18 @@ pub use state::Legacy;
 use state::Queued;
 
 impl Legacy {
-    fn dispatch(&mut self, said: Queued, actions: &mut Vec<Action>) {
-        match said.frame.outline() {
+    fn dispatch(&mut self, queued: Queued, actions: &mut Vec<Action>) {
+        match queued.frame.outline() {
             // An answer waits for nothing: the call it belongs to may be what everything else waits for.
             Outline::Response { .. } => {
                 if self.gate.is_reopening() {
-                    tracing::debug!(frame = ?said.frame, "an answer for a session that is gone");
+                    tracing::debug!(frame = ?queued.frame, "an answer for a session that is gone");
                 } else {
-                    self.post(said, Role::Host, actions);
+                    self.post(queued, Role::Host, actions);
                 }
             }
-            Outline::Notification { .. } if said.frame.cancels().is_some() => {
-                self.cancel(said, actions);
+            Outline::Notification { .. } if queued.frame.cancels().is_some() => {
+                self.cancel(queued, actions);
             }
             // Before the handshake a server need answer nothing else, and one that is being opened again has no session
             // for it.
@@ -52,31 +52,31 @@ impl Legacy {
                 actions.push(Action::Reply(Frame::result(id, "{}")));
             }
             Outline::Request { method, .. } if &**method == "initialize" => {
-                self.initialize(said, actions);
+                self.initialize(queued, actions);
             }
             _ => match self.gate {
-                Gate::Open => self.forward(said, actions),
+                Gate::Open => self.forward(queued, actions),
                 Gate::Broken(_) => {
-                    self.waiting.push_back(said);
+                    self.waiting.push_back(queued);
                     self.reopen(actions);
                 }
                 _ => {
-                    self.waiting.push_back(said);
+                    self.waiting.push_back(queued);
                     self.hurry(actions);
                 }
             },
         }
     }
 
-    fn forward(&mut self, said: Queued, actions: &mut Vec<Action>) {
+    fn forward(&mut self, queued: Queued, actions: &mut Vec<Action>) {
         if self.sse.is_chosen() && !self.sse.is_open() {
             // A host that skipped the handshake still gets its stream.
-            self.waiting.push_back(said);
+            self.waiting.push_back(queued);
             return self.open_sse(Opening::First, actions);
         }
-        let is_initialized = said.frame.method() == Some("notifications/initialized");
-        self.session.remember(&said.frame);
-        let exchange = self.post(said, Role::Host, actions);
+        let is_initialized = queued.frame.method() == Some("notifications/initialized");
+        self.session.remember(&queued.frame);
+        let exchange = self.post(queued, Role::Host, actions);
         if is_initialized {
             self.gate = Gate::Initialized(exchange, Opening::First);
         }
@@ -86,11 +86,11 @@ impl Legacy {
         let Some(id) = notice.frame.cancels() else {
             return;
         };
-        let is_it = |said: &Queued| {
-            said.frame.is_request()
-                && said.frame.id() == Some(&id)
+        let is_it = |queued: &Queued| {
+            queued.frame.is_request()
+                && queued.frame.id() == Some(&id)
                 // Not a handshake (MCP 2025-11-25, basic/utilities/cancellation).
-                && said.frame.method() != Some("initialize")
+                && queued.frame.method() != Some("initialize")
         };
         if let Some(at) = self.waiting.iter().position(is_it) {
             // The remote knows nothing of it, or has lost it with the session.
@@ -110,7 +110,7 @@ impl Legacy {
         }
         pending.is_owed = false;
         let exchange = *exchange;
-        self.sse.stream.given_up(&id);
+        self.sse.responses.given_up(&id);
         actions.push(Action::Cancelled(id));
         self.post(notice, Role::Cancel(exchange), actions);
     }
@@ -156,7 +156,7 @@ impl Legacy {
             .cloned();
         self.on_exchange_over(exchange, error, actions);
         if let Some(id) = id {
-            self.sse.stream.given_up(&id);
+            self.sse.responses.given_up(&id);
             let params = format!(r#"{{"requestId":{id},"reason":"timed out"}}"#);
             let notice = Frame::notification("notifications/cancelled", Some(&params));
             self.post_ours(notice, Role::Cancel(exchange), actions);

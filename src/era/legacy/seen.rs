@@ -52,9 +52,8 @@ impl Legacy {
         }
         match self.waiting.front() {
             None => pending.frame.as_ref().filter(|_| pending.is_owed),
-            Some(said) => {
-                Some(&said.frame).filter(|_| self.waiting.len() == 1 && self.gate.awaits_endpoint())
-            }
+            Some(queued) => Some(&queued.frame)
+                .filter(|_| self.waiting.len() == 1 && self.gate.awaits_endpoint()),
         }
     }
 }

@@ -8,8 +8,8 @@ use super::gate::{Gate, Opening};
 use super::pending::{Pending, Role};
 use super::sse_state::Transport;
 use super::state::{Legacy, Queued};
-use super::strays::Stream;
-use crate::era::{Action, ExchangeId, HttpError, Listen, Standing, detect};
+use super::strays::StreamResponses;
+use crate::era::{Action, ExchangeId, HttpError, Listen, Standalone, detect};
 use crate::frame::{BridgeError, Frame, Outline};
 
 /// The losses in a row after which a host that asks for something waits no longer than before.
@@ -75,7 +75,7 @@ impl Legacy {
         self.listening = Some(exchange);
         self.gate = Gate::Endpoint(opening);
         // The host does not wait as long for its answer as for what it has not asked for.
-        let is_awaited = self.waiting.iter().any(|said| said.frame.is_request());
+        let is_awaited = self.waiting.iter().any(|queued| queued.frame.is_request());
         let losses = match is_awaited {
             true => self.sse.losses.min(HURRIED),
             false => self.sse.losses,
@@ -83,7 +83,7 @@ impl Legacy {
         actions.push(Action::Listen(Listen {
             exchange,
             headers: self.session.headers(),
-            kind: Standing::Sse(losses),
+            kind: Standalone::Sse(losses),
             is_asked_by_host: self.has_requests_waiting(),
         }));
     }
@@ -194,7 +194,7 @@ impl Legacy {
     fn on_sse_over(&mut self, error: &BridgeError, actions: &mut Vec<Action>) {
         let was_open = self.sse.endpoint.take().is_some();
         self.sse.losses = self.sse.losses.saturating_add(1);
-        self.sse.stream = Stream::default();
+        self.sse.responses = StreamResponses::default();
         if !was_open {
             return self.on_sse_never_opened(error, actions);
         }
@@ -232,11 +232,11 @@ impl Legacy {
         let mut why = error.clone();
         if let Some((other, answer)) = self.sse.other_failed.take() {
             // Both were tried; the first one's words are the likelier truth for a server of today.
-            let is_initialize = |said: &Queued| said.frame.method() == Some("initialize");
+            let is_initialize = |queued: &Queued| queued.frame.method() == Some("initialize");
             if let Some(answer) = answer
                 && let Some(at) = self.waiting.iter().position(is_initialize)
-                && let Some(said) = self.waiting.remove(at)
-                && let Outline::Request { id, .. } = said.frame.outline()
+                && let Some(queued) = self.waiting.remove(at)
+                && let Outline::Request { id, .. } = queued.frame.outline()
             {
                 actions.push(Action::Reply(answer.with_id(id)));
             }

@@ -1,6 +1,6 @@
 //! The choice between the two legacy transports, and the state of HTTP+SSE.
 
-use super::strays::Stream;
+use super::strays::StreamResponses;
 use crate::frame::{BridgeError, Frame};
 
 /// Which of the two legacy transports to try, in mcp-remote's words.
@@ -31,7 +31,7 @@ pub(super) struct SseState {
     /// The stream was the response to a POST: where no other is to be had, the next one is too.
     pub(super) came_by_post: bool,
     /// The responses on it.
-    pub(super) stream: Stream,
+    pub(super) responses: StreamResponses,
 }
 
 impl SseState {

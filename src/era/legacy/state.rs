@@ -69,7 +69,7 @@ impl Legacy {
         loop {
             let id = Id::ours(self.mint.number());
             let is_it = |frame: &Frame| frame.id().is_some_and(|it| it.number() == id.number());
-            let is_waiting = self.waiting.iter().any(|said| is_it(&said.frame));
+            let is_waiting = self.waiting.iter().any(|queued| is_it(&queued.frame));
             let mut pending = self.pending.values();
             if !is_waiting && !pending.any(|pending| pending.frame.as_ref().is_some_and(is_it)) {
                 return id;
@@ -79,15 +79,15 @@ impl Legacy {
 
     pub(super) fn post(
         &mut self,
-        said: Queued,
+        queued: Queued,
         role: Role,
         actions: &mut Vec<Action>,
     ) -> ExchangeId {
         let exchange = self.mint.exchange();
-        let Queued { frame, is_repeated } = said;
+        let Queued { frame, is_repeated } = queued;
         let is_initialize = frame.method() == Some("initialize");
         if matches!(frame.outline(), Outline::Notification { .. }) {
-            self.sse.stream.notified();
+            self.sse.responses.notified();
         }
         let headers = if is_initialize {
             http::HeaderMap::new()

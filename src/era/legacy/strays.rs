@@ -13,7 +13,7 @@ const OF_NOTICES: [&str; 3] = ["-32600", "-32601", "-32602"];
 
 /// The responses on HTTP+SSE's stream, as far as they are known.
 #[derive(Debug, Default)]
-pub(super) struct Stream {
+pub(super) struct StreamResponses {
     /// Requests that the server may still answer although no one waits for it any more.
     pub(super) late: VecDeque<Id>,
     /// Responses that have been passed on, as hashes: some servers say each twice.
@@ -29,7 +29,7 @@ pub(super) struct Stream {
     pub(super) has_warned: bool,
 }
 
-impl Stream {
+impl StreamResponses {
     pub(super) fn given_up(&mut self, id: &Id) {
         keep(&mut self.late, id.clone());
     }

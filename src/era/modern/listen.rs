@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::edits::{in_supported_version, with_result, with_result_type};
-use super::open::Open;
+use super::open::OpenExchange;
 use super::retry::{MAX_LOSSES, was_lost};
 use super::state::Modern;
 use super::subscription::{Subscription, wanted};
@@ -50,7 +50,7 @@ impl Modern {
                 posts: 0,
                 losses: 0,
                 steady: None,
-                is_reversed: false,
+                has_new_version: false,
             },
         );
         self.open_listen(key, actions);
@@ -71,7 +71,7 @@ impl Modern {
         };
         let is_asked_by_host = subscription.is_asked_by_host;
         let exchange = self.post(request, None, is_asked_by_host, actions);
-        self.open.insert(exchange, Open::Listen(key));
+        self.open.insert(exchange, OpenExchange::Listen(key));
         if let Some(subscription) = self.subscriptions.0.get_mut(&key) {
             subscription.exchange = Some(exchange);
             subscription.is_acknowledged = false;
@@ -235,10 +235,10 @@ impl Modern {
         };
         subscription.exchange = None;
         if error.error_code() == Some(UNSUPPORTED_VERSION)
-            && !subscription.is_reversed
+            && !subscription.has_new_version
             && let Some(request) = in_supported_version(&subscription.request, error)
         {
-            subscription.is_reversed = true;
+            subscription.has_new_version = true;
             subscription.request = request;
             return self.open_listen(key, actions);
         }

@@ -8,7 +8,7 @@ use crate::frame::{Frame, Id};
 
 /// An exchange that has not brought what it is for.
 #[derive(Debug)]
-pub(super) enum Open {
+pub(super) enum OpenExchange {
     /// A request of the host's.
     Call(Call),
     /// Our `tools/list`, for the sake of a call whose headers were refused (MCP 2026-07-28,
@@ -34,9 +34,9 @@ pub(super) struct Call {
     /// The last progress told of it.
     pub(super) progress: Option<f64>,
     /// The headers were refused once, and made again.
-    pub(super) is_reheaded: bool,
+    pub(super) has_new_headers: bool,
     /// The revision was refused once, and the request was sent again.
-    pub(super) is_reversed: bool,
+    pub(super) has_new_version: bool,
     /// The request asks which era the server speaks; when it is lost, that is found out another way.
     pub(super) is_probe: bool,
 }
@@ -54,8 +54,8 @@ impl Call {
             is_asked_by_host,
             losses: 0,
             progress: None,
-            is_reheaded: false,
-            is_reversed: false,
+            has_new_headers: false,
+            has_new_version: false,
             is_probe: false,
         })
     }
@@ -95,12 +95,12 @@ impl RefreshTools {
 
 /// A lost request that waits to be asked again.
 #[derive(Debug)]
-pub(super) enum Lost {
+pub(super) enum LostRequest {
     Call(Call),
     RefreshTools(RefreshTools),
 }
 
-impl Lost {
+impl LostRequest {
     /// Returns the host's call.
     pub(super) fn call(&self) -> &Call {
         match self {

@@ -1,6 +1,6 @@
 //! Which request a response is for. Each has an exchange of its own, so that is nearly always told by where it came.
 
-use super::open::Open;
+use super::open::OpenExchange;
 use super::state::Modern;
 use crate::era::{Action, ExchangeId};
 use crate::frame::{Frame, Id};
@@ -9,9 +9,9 @@ impl Modern {
     /// Returns the id under which the remote knows what this exchange is for.
     pub(super) fn known_as(&self, exchange: ExchangeId) -> Option<&Id> {
         match self.open.get(&exchange)? {
-            Open::Call(call) => Some(&call.id),
-            Open::RefreshTools(refresh_tools) => Some(&refresh_tools.id),
-            Open::Listen(key) => self.subscriptions.id(*key),
+            OpenExchange::Call(call) => Some(&call.id),
+            OpenExchange::RefreshTools(refresh_tools) => Some(&refresh_tools.id),
+            OpenExchange::Listen(key) => self.subscriptions.id(*key),
         }
     }
 
@@ -19,7 +19,8 @@ impl Modern {
     /// has its id.
     pub(super) fn owner_of(&self, exchange: ExchangeId, id: Option<&Id>) -> Option<ExchangeId> {
         let own = self.known_as(exchange)?;
-        let is_it = |open: &Open| matches!(open, Open::Call(call) if Some(&call.id) == id);
+        let is_it =
+            |open: &OpenExchange| matches!(open, OpenExchange::Call(call) if Some(&call.id) == id);
         let mut others = self.open.iter().filter(|(_, open)| is_it(open));
         match Some(own) == id {
             true => Some(exchange),
@@ -41,7 +42,7 @@ impl Modern {
         if !frame.is_error() {
             return self.on_result(owner, frame, actions);
         }
-        if let Some(Open::Call(call)) = self.open.remove(&owner) {
+        if let Some(OpenExchange::Call(call)) = self.open.remove(&owner) {
             let own = call.frame.id().map(|own| frame.with_id(own));
             actions.extend(own.map(Action::Reply));
         }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::open::{Open, RefreshTools};
+use super::open::{OpenExchange, RefreshTools};
 use super::state::Modern;
 use crate::era::Action;
 use crate::era::protocol::META_LEVEL;
@@ -46,7 +46,7 @@ impl Modern {
             actions,
         );
         self.open
-            .insert(exchange, Open::RefreshTools(refresh_tools));
+            .insert(exchange, OpenExchange::RefreshTools(refresh_tools));
     }
 
     /// Takes a page: asks for the next one, until the tool is found; then makes the call once more, under headers made

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::open::{Lost, Open};
+use super::open::{LostRequest, OpenExchange};
 use super::state::Modern;
 use crate::backoff;
 use crate::era::Action;
@@ -20,13 +20,13 @@ impl Modern {
     /// Asks for the time to ask this again, if it was lost and may be; gives it back otherwise.
     pub(super) fn wait_to_ask_again(
         &mut self,
-        open: Open,
+        open: OpenExchange,
         error: &BridgeError,
         actions: &mut Vec<Action>,
-    ) -> Option<Open> {
+    ) -> Option<OpenExchange> {
         let losses = match &open {
-            Open::Call(call) if call.may_be_asked_again() => call.losses,
-            Open::RefreshTools(refresh_tools) => refresh_tools.losses,
+            OpenExchange::Call(call) if call.may_be_asked_again() => call.losses,
+            OpenExchange::RefreshTools(refresh_tools) => refresh_tools.losses,
             _ => return Some(open),
         };
         let after = error.retry_after.unwrap_or_default();
@@ -34,15 +34,15 @@ impl Modern {
             return Some(open);
         }
         let waiting = match open {
-            Open::Call(mut call) => {
+            OpenExchange::Call(mut call) => {
                 call.losses += 1;
-                Lost::Call(call)
+                LostRequest::Call(call)
             }
-            Open::RefreshTools(mut refresh_tools) => {
+            OpenExchange::RefreshTools(mut refresh_tools) => {
                 refresh_tools.losses += 1;
-                Lost::RefreshTools(refresh_tools)
+                LostRequest::RefreshTools(refresh_tools)
             }
-            Open::Listen(_) => return Some(open),
+            OpenExchange::Listen(_) => return Some(open),
         };
         let after = after.max(backoff::doubled(FIRST_PAUSE, losses, MAX_PAUSE));
         let method = waiting.call().frame.method();
@@ -59,8 +59,10 @@ impl Modern {
 
     pub(super) fn on_retry_timer(&mut self, token: u64, actions: &mut Vec<Action>) {
         match self.waiting.remove(&token) {
-            Some(Lost::Call(call)) => self.call_anew(call, actions),
-            Some(Lost::RefreshTools(refresh_tools)) => self.refresh_tools(refresh_tools, actions),
+            Some(LostRequest::Call(call)) => self.call_anew(call, actions),
+            Some(LostRequest::RefreshTools(refresh_tools)) => {
+                self.refresh_tools(refresh_tools, actions)
+            }
             None => {}
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-use super::open::{Call, Lost, Open, RefreshTools};
+use super::open::{Call, LostRequest, OpenExchange, RefreshTools};
 use super::subscription::Subscriptions;
 use crate::era::headers::{self, Tools};
 use crate::era::{Action, ExchangeId, Mint, Post};
@@ -20,9 +20,9 @@ pub struct Modern {
     /// basic/transports/streamable-http).
     pub(super) version: Option<String>,
     /// Every exchange that is owed something, and those of open subscriptions.
-    pub(super) open: HashMap<ExchangeId, Open>,
+    pub(super) open: HashMap<ExchangeId, OpenExchange>,
     /// Requests that were lost and are about to be asked again, by the token of their timer.
-    pub(super) waiting: HashMap<u64, Lost>,
+    pub(super) waiting: HashMap<u64, LostRequest>,
     pub(super) subscriptions: Subscriptions,
 }
 
@@ -54,8 +54,9 @@ impl Modern {
                     .any(|it| it.number() == id.number())
             };
             let is_taken = self.open.values().any(|open| match open {
-                Open::Call(call) | Open::RefreshTools(RefreshTools { call, .. }) => is_it(call),
-                Open::Listen(key) => {
+                OpenExchange::Call(call)
+                | OpenExchange::RefreshTools(RefreshTools { call, .. }) => is_it(call),
+                OpenExchange::Listen(key) => {
                     let listen = self.subscriptions.id(*key);
                     listen.and_then(Id::number) == id.number()
                 }
@@ -103,7 +104,7 @@ impl Modern {
         if let Some(Action::Post(post)) = actions.last_mut() {
             post.is_probe = call.is_probe;
         }
-        self.open.insert(exchange, Open::Call(call));
+        self.open.insert(exchange, OpenExchange::Call(call));
     }
 
     /// Posts it as a new request, which is what anything sent again is in this era.

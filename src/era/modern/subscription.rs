@@ -44,7 +44,7 @@ pub(super) struct Subscription {
     /// The token of the timer that ends the row, while the stream stands.
     pub(super) steady: Option<u64>,
     /// The revision was refused once, and the request was sent again (MCP 2026-07-28, basic/versioning).
-    pub(super) is_reversed: bool,
+    pub(super) has_new_version: bool,
 }
 
 impl Subscription {

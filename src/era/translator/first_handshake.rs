@@ -19,7 +19,7 @@ impl Translator {
         let Phase::Serving(serving) = &mut self.phase else {
             return;
         };
-        let said = serving.relay.waiting_for_handshake(exchange);
+        let unanswered = serving.relay.waiting_for_handshake(exchange);
         let is_modern = matches!(detect::judge(&arrival, false), ProbeOutcome::Again);
         let may_ask = is_modern
             || serving
@@ -27,7 +27,8 @@ impl Translator {
                 .as_ref()
                 .is_some_and(|it| it.may_ask);
         // Some modern servers answer the handshake with a revision that has none.
-        let is_odd = |frame: &Frame| may_ask && said.is_some() && !detect::is_handshake(frame);
+        let is_odd =
+            |frame: &Frame| may_ask && unanswered.is_some() && !detect::is_handshake(frame);
         let is_odd =
             matches!(&arrival, Arrival::Frame(frame) if is_answered(frame) && is_odd(frame));
         let is_answer = !is_odd && matches!(&arrival, Arrival::Frame(frame) if is_answered(frame));
@@ -51,7 +52,7 @@ impl Translator {
             _ => false,
         };
         let has_failed = done.iter().any(is_refusing);
-        let Some(said) = said.filter(|_| has_failed) else {
+        let Some(unanswered) = unanswered.filter(|_| has_failed) else {
             return self.pass_from_relay(done, actions);
         };
         // What it answered to the question may have been a temporary failure: it is asked anew the next time.
@@ -64,8 +65,10 @@ impl Translator {
         }
         let (mut answers, done): (Vec<_>, Vec<_>) = done.into_iter().partition(is_refusing);
         if let Some(fault) = handshake.and_then(|handshake| handshake.fault) {
-            let told = said.iter().filter_map(|frame| held_reply(&fault, frame));
-            answers = told.map(Action::Reply).collect();
+            let replies = unanswered
+                .iter()
+                .filter_map(|frame| held_reply(&fault, frame));
+            answers = replies.map(Action::Reply).collect();
         }
         self.pass_from_relay(done, actions);
         let is_host_modern = self.phase.pair().is_some_and(Pair::is_host_modern);
@@ -73,12 +76,12 @@ impl Translator {
             relay.abandon(actions);
         }
         self.phase = Phase::Fresh;
-        let mut said = said;
-        match said.pop_front().filter(|_| may_ask && is_refusal) {
+        let mut unanswered = unanswered;
+        match unanswered.pop_front().filter(|_| may_ask && is_refusal) {
             Some(first) => {
                 tracing::debug!("the handshake was refused; the server is asked what it is");
                 self.start_probing(first, is_host_modern, Some(answers), actions);
-                for frame in said {
+                for frame in unanswered {
                     self.hold(frame, actions);
                 }
             }

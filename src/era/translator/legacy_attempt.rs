@@ -21,7 +21,7 @@ use crate::frame::Frame;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Messages of the remote's that are kept meanwhile.
-const MAX_TOLD: usize = 256;
+const MAX_EARLY: usize = 256;
 
 impl Translator {
     pub(super) fn is_attempting_legacy(&self) -> bool {
@@ -48,7 +48,7 @@ impl Translator {
                 known,
                 initialize,
                 answer: None,
-                told: Vec::new(),
+                early: Vec::new(),
             }));
         }
     }
@@ -82,8 +82,8 @@ impl Translator {
                 {
                     answer = Some(frame);
                 }
-                told @ Action::Reply(_) if attempt.told.len() < MAX_TOLD => {
-                    attempt.told.push(told);
+                early @ Action::Reply(_) if attempt.early.len() < MAX_EARLY => {
+                    attempt.early.push(early);
                 }
                 Action::Reply(frame) => tracing::debug!(?frame, "too much before the handshake"),
                 action => actions.push(action),
@@ -156,7 +156,7 @@ impl Translator {
             first_handshake: None,
         });
         let answer = attempt.answer.into_iter().map(Action::Reply);
-        self.pass_from_relay(answer.chain(attempt.told).collect(), actions);
+        self.pass_from_relay(answer.chain(attempt.early).collect(), actions);
         for frame in held {
             self.on_host_message(frame, actions);
         }

@@ -60,7 +60,7 @@ impl Translator {
         self.timers.note(self.serving_relay, &mut done);
         actions.extend(done);
         let mut optimistic = Optimistic::new(relay);
-        optimistic.said.push(first.clone());
+        optimistic.sent.push(first.clone());
         self.phase = Phase::Optimistic(optimistic);
         true
     }
@@ -102,7 +102,7 @@ impl Translator {
         }
         // Where no answer is waited for there is nothing to be said again, and no hurry to know.
         if let Some(first) = optimistic
-            .said
+            .sent
             .first()
             .cloned()
             .filter(|_| self.probe.is_none())
@@ -151,8 +151,8 @@ impl Translator {
             Phase::Optimistic(optimistic) => std::mem::take(&mut optimistic.ambiguous),
             _ => Vec::new(),
         };
-        let told = ambiguous.into_iter().map(Action::Reply);
-        self.pass_from_relay(told.collect(), actions);
+        let answers = ambiguous.into_iter().map(Action::Reply);
+        self.pass_from_relay(answers.collect(), actions);
     }
 
     fn switch_to_legacy(&mut self, actions: &mut Vec<Action>) {
@@ -172,7 +172,7 @@ impl Translator {
             is_sure: true,
         });
         let mut again = VecDeque::new();
-        for frame in &optimistic.said {
+        for frame in &optimistic.sent {
             let may_be_done = frame.is_request()
                 && !frame.method().is_some_and(is_harmless)
                 && !optimistic.is_refused(frame.id());

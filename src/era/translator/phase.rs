@@ -50,7 +50,7 @@ pub(super) struct LegacyAttempt {
     /// A handshake without a session id: whether it has a stream is being found out.
     pub(super) answer: Option<Frame>,
     /// Other frames for the host that have come meanwhile.
-    pub(super) told: Vec<Action>,
+    pub(super) early: Vec<Action>,
 }
 
 impl LegacyAttempt {
@@ -64,7 +64,7 @@ impl LegacyAttempt {
 pub(super) struct Optimistic {
     pub(super) relay: Box<dyn Relay>,
     /// The host's words that open a session, and its requests that are owed an answer.
-    pub(super) said: Vec<Frame>,
+    pub(super) sent: Vec<Frame>,
     /// Answers the host has not been told, for they mean nothing if the remote is legacy.
     pub(super) ambiguous: Vec<Frame>,
 }
@@ -73,7 +73,7 @@ impl Optimistic {
     pub(super) fn new(relay: impl Relay + 'static) -> Self {
         Self {
             relay: Box::new(relay),
-            said: Vec::new(),
+            sent: Vec::new(),
             ambiguous: Vec::new(),
         }
     }
@@ -88,7 +88,7 @@ impl Optimistic {
                 actions.push(Action::Cancelled(id));
             }
         } else if frame.is_request() || frame.method() == Some("notifications/initialized") {
-            self.said.push(frame.clone());
+            self.sent.push(frame.clone());
         }
     }
 
@@ -106,8 +106,8 @@ impl Optimistic {
 
     /// Strikes a frame that need not be said again. A handshake always need be.
     pub(super) fn strike(&mut self, id: Option<&Id>) {
-        self.said
-            .retain(|said| said.id() != id || said.method() == Some("initialize"));
+        self.sent
+            .retain(|sent| sent.id() != id || sent.method() == Some("initialize"));
     }
 
     pub(super) fn is_refused(&self, id: Option<&Id>) -> bool {

@@ -144,7 +144,7 @@ impl Translator {
                 );
             }
             _ if refused.is_some() => {
-                self.tell_failed_handshake(refused.unwrap_or_default(), actions);
+                self.report_failed_handshake(refused.unwrap_or_default(), actions);
             }
             ProbeOutcome::Legacy if self.options.protocol == Protocol::Modern => {
                 self.refuse_to_begin_legacy(&not_modern(&answer), probe.own, actions);
@@ -196,13 +196,13 @@ impl Translator {
     }
 
     /// Tells the host of the legacy handshake that failed before the server was asked, and goes on with what else it said.
-    fn tell_failed_handshake(&mut self, answers: Vec<Action>, actions: &mut Vec<Action>) {
+    fn report_failed_handshake(&mut self, answers: Vec<Action>, actions: &mut Vec<Action>) {
         let held = self.phase.take_held();
         self.phase = Phase::Fresh;
-        let is_answered = |said: &Frame| {
+        let is_answered = |held: &Frame| {
             let of =
-                |answer: &Action| matches!(answer, Action::Reply(frame) if frame.id() == said.id());
-            said.is_request() && answers.iter().any(of)
+                |answer: &Action| matches!(answer, Action::Reply(frame) if frame.id() == held.id());
+            held.is_request() && answers.iter().any(of)
         };
         let left: Vec<Frame> = held.into_iter().filter(|it| !is_answered(it)).collect();
         actions.extend(answers);
