@@ -127,34 +127,13 @@ impl Unlocker {
 
     /// Returns the root key, from the first slot that a given key or passphrase opens.
     fn root_of(&self, state: &mut DiskState, sealed: &Sealed) -> Result<Key, Error> {
-        let is_raw = |slot: &Slot| slot.kind() == SlotKind::Raw;
         let takes_passphrase = !sealed.slots().iter().all(is_raw);
         // The reason why a usable way failed; reported if no other way opens the vault.
         let mut obstacle = None;
 
-        if sealed.slots().iter().any(is_raw) {
-            for path in [
-                Some(&self.file.paths().key()),
-                self.unlock.credential.as_ref(),
-            ] {
-                let Some(path) = path else { continue };
-                match files::read_key(path, self.file.loose()) {
-                    Ok(None) => {}
-                    Ok(Some(key)) => match self.try_slots(sealed, Opener::Raw(&key))? {
-                        Some(root) => {
-                            state.is_by_key_file = true;
-                            return Ok(root);
-                        }
-                        None => {
-                            obstacle.get_or_insert(Error::WrongKey {
-                                vault: self.file.paths().vault(),
-                                key: path.clone(),
-                            });
-                        }
-                    },
-                    Err(error) => obstacle = Some(error.into()),
-                }
-            }
+        if let Some(root) = self.root_by_key_file(sealed, &mut obstacle)? {
+            state.is_by_key_file = true;
+            return Ok(root);
         }
         if takes_passphrase && let Some(passphrase) = self.given(state)? {
             let root = self.try_slots(sealed, Opener::Passphrase(passphrase.expose()))?;
@@ -162,25 +141,73 @@ impl Unlocker {
             state.forget();
             return Ok(root);
         }
-        let programs = sealed.slots().iter().filter(|slot| is_raw(slot));
-        let programs = programs.filter_map(|slot| Some((slot, KeyHolder::of(slot.label())?)));
-        let programs: Vec<_> = programs.take(MOST_TRIED).collect();
-        match state.failure() {
-            Some(earlier) if !programs.is_empty() => obstacle = Some(earlier),
-            _ => {
-                for (slot, with) in programs {
-                    match self.fetch(with, sealed, slot) {
-                        Ok(root) => return Ok(root),
-                        Err(error) => obstacle = Some(state.failed(error)),
-                    }
-                }
-            }
+        if let Some(root) = self.root_by_program(state, sealed, &mut obstacle) {
+            return Ok(root);
         }
         if takes_passphrase && let Some(root) = self.ask(state, sealed)? {
             return Ok(root);
         }
+        Err(self.closed(takes_passphrase, obstacle))
+    }
+
+    /// Tries the key file, and the key that the service manager hands in.
+    fn root_by_key_file(
+        &self,
+        sealed: &Sealed,
+        obstacle: &mut Option<Error>,
+    ) -> Result<Option<Key>, Error> {
+        if !sealed.slots().iter().any(is_raw) {
+            return Ok(None);
+        }
+        let key_file = self.file.paths().key();
+        for path in [Some(&key_file), self.unlock.credential.as_ref()] {
+            let Some(path) = path else { continue };
+            match files::read_key(path, self.file.loose()) {
+                Ok(None) => {}
+                Ok(Some(key)) => match self.try_slots(sealed, Opener::Raw(&key))? {
+                    Some(root) => return Ok(Some(root)),
+                    None => {
+                        obstacle.get_or_insert(Error::WrongKey {
+                            vault: self.file.paths().vault(),
+                            key: path.clone(),
+                        });
+                    }
+                },
+                Err(error) => *obstacle = Some(error.into()),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Asks the programs that hold keys of slots, unless one has failed a moment ago.
+    fn root_by_program(
+        &self,
+        state: &mut DiskState,
+        sealed: &Sealed,
+        obstacle: &mut Option<Error>,
+    ) -> Option<Key> {
+        let programs = sealed.slots().iter().filter(|slot| is_raw(slot));
+        let programs = programs.filter_map(|slot| Some((slot, KeyHolder::of(slot.label())?)));
+        let programs: Vec<_> = programs.take(MOST_TRIED).collect();
+        if let Some(earlier) = state.failure()
+            && !programs.is_empty()
+        {
+            *obstacle = Some(earlier);
+            return None;
+        }
+        for (slot, with) in programs {
+            match self.fetch(with, sealed, slot) {
+                Ok(root) => return Some(root),
+                Err(error) => *obstacle = Some(state.failed(error)),
+            }
+        }
+        None
+    }
+
+    /// Returns the error of a vault that no way has opened.
+    fn closed(&self, takes_passphrase: bool, obstacle: Option<Error>) -> Error {
         let vault = self.file.paths().vault();
-        Err(match obstacle {
+        match obstacle {
             Some(obstacle) if !matches!(obstacle, Error::WrongKey { .. }) || !takes_passphrase => {
                 obstacle
             }
@@ -189,7 +216,7 @@ impl Unlocker {
                 vault,
                 key: self.file.paths().key(),
             },
-        })
+        }
     }
 
     /// Says whether a key file, or a service's credential, opens the vault as the file is now.
@@ -364,6 +391,10 @@ impl Unlocker {
             Err(error) => Err(self.file.broken(error)),
         }
     }
+}
+
+fn is_raw(slot: &Slot) -> bool {
+    slot.kind() == SlotKind::Raw
 }
 
 /// A guard: a program, a pipe or the user is being asked as long as it lives.
