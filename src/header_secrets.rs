@@ -384,7 +384,7 @@ mod tests {
         }]
     }
 
-    async fn kept(vault: &Vault, name: &str, secret: &str, origin: Option<&str>) {
+    async fn put_secret(vault: &Vault, name: &str, secret: &str, origin: Option<&str>) {
         let origin = origin.map(str::to_owned);
         put(vault, name, &Secret::new(secret), origin, at(5))
             .await
@@ -394,7 +394,7 @@ mod tests {
     #[tokio::test]
     async fn a_secret_goes_only_to_the_server_it_was_put_for() {
         let vault = Vault::in_memory();
-        kept(&vault, "key", "s3cret", Some(HERE)).await;
+        put_secret(&vault, "key", "s3cret", Some(HERE)).await;
         let found = headers(&vault, &bearer("key"), HERE, at(9)).await.unwrap();
         assert_eq!(found["authorization"], "Bearer s3cret");
         assert!(found["authorization"].is_sensitive());
@@ -412,16 +412,16 @@ mod tests {
     #[tokio::test]
     async fn the_first_server_that_uses_an_unbound_secret_keeps_it() {
         let vault = Vault::in_memory();
-        kept(&vault, "key", "s3cret", None).await;
+        put_secret(&vault, "key", "s3cret", None).await;
         headers(&vault, &bearer("key"), HERE, at(9)).await.unwrap();
         let other = headers(&vault, &bearer("key"), THERE, at(9)).await;
         assert!(matches!(other, Err(Error::Elsewhere { .. })));
 
         // A new value under the same name keeps the secret's origin; a new origin moves the secret.
-        kept(&vault, "key", "another", None).await;
+        put_secret(&vault, "key", "another", None).await;
         let other = headers(&vault, &bearer("key"), THERE, at(9)).await;
         assert!(matches!(other, Err(Error::Elsewhere { .. })));
-        kept(&vault, "key", "another", Some(THERE)).await;
+        put_secret(&vault, "key", "another", Some(THERE)).await;
         let moved = headers(&vault, &bearer("key"), THERE, at(9)).await.unwrap();
         assert_eq!(moved["authorization"], "Bearer another");
     }
@@ -429,7 +429,7 @@ mod tests {
     #[tokio::test]
     async fn the_last_use_is_written_down_at_most_once_an_hour() {
         let vault = Arc::new(Vault::in_memory());
-        kept(&vault, "key", "s3cret", Some(HERE)).await;
+        put_secret(&vault, "key", "s3cret", Some(HERE)).await;
         let mut seen = Vec::new();
         for now in [1000, 1000 + 3599, 1000 + 3600, 500] {
             note_use(&vault, &bearer("key"), at(now)).await;
@@ -447,7 +447,7 @@ mod tests {
             let put = put(&vault, name, &Secret::new("1"), None, at(0)).await;
             assert!(matches!(put, Err(Error::Name)), "{name}");
         }
-        kept(&vault, "two.lines-1_", "a\nb", Some(HERE)).await;
+        put_secret(&vault, "two.lines-1_", "a\nb", Some(HERE)).await;
         let sent = headers(&vault, &bearer("two.lines-1_"), HERE, at(9))
             .await
             .unwrap_err();

@@ -22,7 +22,7 @@ pub fn as_bridge(words: &[String]) -> Result<BridgeArgs, ParseError> {
                     .is_some_and(|aliases| aliases.contains(&name))
         })
     };
-    let mut kept = vec!["mcpipe".to_owned()];
+    let mut arguments = vec!["mcpipe".to_owned()];
     let mut places = 0;
     let mut words = words.iter();
     while let Some(word) = words.next() {
@@ -30,19 +30,19 @@ pub fn as_bridge(words: &[String]) -> Result<BridgeArgs, ParseError> {
             // The first place is the address; the second may be a port.
             let is_wanted = places == 0 || (places == 1 && word.parse::<u16>().is_ok());
             if is_wanted && !word.starts_with('-') {
-                kept.push(word.clone());
+                arguments.push(word.clone());
             }
             places += 1;
             continue;
         };
         if WITH_VALUES.contains(&name) {
             let value = words.next().filter(|_| known(name));
-            kept.extend(value.map(|value| format!("--{name}={value}")));
+            arguments.extend(value.map(|value| format!("--{name}={value}")));
         } else if SWITCHES.contains(&name) && known(name) {
-            kept.push(word.clone());
+            arguments.push(word.clone());
         }
     }
-    let cli = parse(kept.into_iter().map(Into::into))?;
+    let cli = parse(arguments.into_iter().map(Into::into))?;
     Ok(cli.bridge)
 }
 

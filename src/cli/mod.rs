@@ -1,8 +1,8 @@
 //! The command line, parsed, and nothing done about it.
 //!
 //! Flags keep mcp-remote's names where it has them. Each may also come from `MCPIPE_<FLAG>`, which clap reads; every
-//! other variable of the environment is for settings.rs. The commands are in `arguments`; flags that several of them take
-//! are in files by subject, as `--help` has them.
+//! other variable of the environment is for settings.rs. The commands are in `arguments`; flags that several of them
+//! take are in files by subject, as `--help` has them.
 
 mod arguments;
 mod bridge;

@@ -376,7 +376,7 @@ mod tests {
 
     #[test]
     fn one_newline_is_not_part_of_a_passphrase() {
-        for (given, kept) in [
+        for (given, wanted) in [
             ("word", "word"),
             ("word\n", "word"),
             ("word\r\n", "word"),
@@ -384,7 +384,7 @@ mod tests {
             (" word ", " word "),
             ("wörd", "wörd"),
         ] {
-            assert_eq!(text(&Passphrase::new(given).unwrap()), kept);
+            assert_eq!(text(&Passphrase::new(given).unwrap()), wanted);
         }
         assert!(matches!(Passphrase::new("\n"), Err(Error::Empty)));
         let long = |length| Passphrase::new("x".repeat(length));

@@ -41,8 +41,8 @@ fn every_preset_names_vault_and_slot_and_no_key() {
 #[test]
 fn a_key_is_kept_by_whoever_gives_it_back() {
     let directory = tempfile::tempdir().unwrap();
-    let kept = directory.path().join("kept");
-    let kept = kept.to_str().unwrap();
+    let file = directory.path().join("kept");
+    let file = file.to_str().unwrap();
     let words = |line: String| Argv::split(&line).unwrap();
     let with = |fetch: String, store: Option<String>| {
         let configured = Configured {
@@ -60,8 +60,8 @@ fn a_key_is_kept_by_whoever_gives_it_back() {
         )
         .unwrap()
     };
-    let tee = Some(format!("tee '{kept}'"));
-    let honest = with(format!("cat '{kept}'"), tee.clone());
+    let tee = Some(format!("tee '{file}'"));
+    let honest = with(format!("cat '{file}'"), tee.clone());
     assert!(matches!(honest.fetch(), Err(Error::Program { .. })));
     honest.store(&Key::new(KEY)).unwrap();
     assert!(honest.fetch().unwrap().same_as(&KEY));
