@@ -86,7 +86,7 @@ impl LegacyToModern {
                             after,
                             token: (token << 1) | 1,
                             is_retry,
-                        })
+                        });
                     }
                 }
             }

@@ -1,9 +1,9 @@
 //! The host's requests that are with the server: on their way there, asked about in between, and back.
 //!
 //! Log messages are each for a request that asked for them. A message on a request's own stream is for that request.
-//! One on a stream that belongs to no request may be for any: servers of the official TypeScript SDK send there what a tool
-//! logs, so dropping it would lose it. And because that stream is another connection, the message may arrive a moment
-//! after the answer it preceded; so the answer to a request that wants logs is held for that moment.
+//! One on a stream that belongs to no request may be for any: servers of the official TypeScript SDK send there what a
+//! tool logs, so dropping it would lose it. And because that stream is another connection, the message may arrive a
+//! moment after the answer it preceded; so the answer to a request that wants logs is held for that moment.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -297,7 +297,7 @@ impl SessionTranslation {
             Some(SessionTimer::Ask(number)) => calls.ask(number, server, link, actions),
             Some(SessionTimer::Expire(handle)) => calls.expire(&handle, link, actions),
             Some(SessionTimer::Late(number)) => {
-                calls.finish_answered(number, server, link, actions)
+                calls.finish_answered(number, server, link, actions);
             }
             Some(SessionTimer::Mend) => subscriptions.mend(link, actions),
             Some(SessionTimer::Relay(token)) => {
