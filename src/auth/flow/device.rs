@@ -21,7 +21,7 @@ use crate::auth::flow::{
     adjust, client_and_listener, device_poll, dpop_policy, token_request, userinfo,
 };
 use crate::auth::net::http::{self, Http, host_of};
-use crate::auth::oauth::client_auth::proved;
+use crate::auth::oauth::client_auth::authenticated;
 use crate::auth::oauth::discovery::{self, AuthorizationServer};
 use crate::auth::oauth::oauth2_adapter;
 use crate::auth::oauth::registration;
@@ -333,8 +333,8 @@ impl<'c> AsyncHttpClient<'c> for Plain<'_> {
     fn call(&'c self, request: HttpRequest) -> Self::Future {
         Box::pin(async move {
             let (head, body) = request.into_parts();
-            let body = proved(self.client, body)?;
-            let answer = self.http.post(self.url, head.headers, body).await?;
+            let (headers, body) = authenticated(self.client, head.headers, &body)?;
+            let answer = self.http.post(self.url, headers, body).await?;
             let (status, value) = normalize_device(&answer, self.url)?;
             Ok(oauth2_adapter::response(
                 status,

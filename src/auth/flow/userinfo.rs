@@ -21,7 +21,7 @@ use crate::auth::flow::accounts;
 use crate::auth::grant::GrantType;
 use crate::auth::net::http::{Http, host_of};
 use crate::auth::notice::Notice;
-use crate::auth::oauth::client_auth::{introduced, proved};
+use crate::auth::oauth::client_auth::{authenticated, with_client_id};
 use crate::auth::oauth::discovery::AuthorizationServer;
 use crate::auth::oauth::id_token::User;
 use crate::auth::oauth::metadata_urls::same_issuer;
@@ -99,7 +99,7 @@ async fn userinfo(http: &Http, url: &Url, entry: &TokenRecord) -> Option<User> {
 
 async fn introspected(http: &Http, url: &Url, entry: &TokenRecord) -> Option<User> {
     let (headers, body) = introspection(entry);
-    let body = proved(&entry.client, body).ok()?;
+    let (headers, body) = authenticated(&entry.client, headers, &body).ok()?;
     let answer = http.post(url, headers, body).await.ok()?;
     let object: Map<String, Value> = read_object(&answer).filter(|_| answer.status == 200)?;
     let is_active = object.get("active") == Some(&Value::Bool(true));
@@ -167,7 +167,7 @@ fn introspection(entry: &TokenRecord) -> (HeaderMap, Vec<u8>) {
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.append_pair("token", entry.access.expose());
     form.append_pair("token_type_hint", "access_token");
-    introduced(&entry.client, form)
+    with_client_id(&entry.client, form)
 }
 
 /// Says whether the access token is one that UserInfo may be asked with.

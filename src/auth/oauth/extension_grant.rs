@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use url::form_urlencoded;
 
 use crate::auth::net::http::{self, PostResponse};
-use crate::auth::oauth::client_auth::introduced;
+use crate::auth::oauth::client_auth::with_client_id;
 use crate::auth::oauth::oauth2_adapter::TokenResponse;
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::oauth::token_endpoint::{
@@ -129,7 +129,7 @@ impl Endpoint<'_> {
             form.append_pair("scope", &scope.to_string());
         }
         form.extend_pairs(self.parameters());
-        introduced(self.client, form)
+        with_client_id(self.client, form)
     }
 
     /// Reads an answer as `oauth2` would have read it.

@@ -9,12 +9,12 @@ use oauth2::basic::{
     BasicTokenType,
 };
 use oauth2::{
-    AuthType, ClientId, ClientSecret, ExtraTokenFields, HttpResponse, StandardRevocableToken,
+    AuthType, ClientId, ExtraTokenFields, HttpResponse, StandardRevocableToken,
     StandardTokenResponse,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::auth::client::{Client, Method};
+use crate::auth::client::Client;
 use crate::auth::oauth::id_token::IdTokenClaims;
 
 /// The answer of a token endpoint.
@@ -39,20 +39,9 @@ pub(in crate::auth) type OAuth2Client = oauth2::Client<
     BasicRevocationErrorResponse,
 >;
 
-/// Returns our client, with the authentication it is registered for. A client with a key is proved where its form is
-/// sent.
+/// Returns our client, whose requests name it in the form. `client_auth` authenticates it where the form is sent.
 pub(in crate::auth) fn client(client: &Client) -> OAuth2Client {
-    let wire =
-        OAuth2Client::new(ClientId::new(client.id.clone())).set_auth_type(match client.method {
-            Method::Basic => AuthType::BasicAuth,
-            Method::None | Method::Post | Method::PrivateKeyJwt => AuthType::RequestBody,
-        });
-    match (&client.secret, client.method) {
-        (Some(secret), Method::Basic | Method::Post) => {
-            wire.set_client_secret(ClientSecret::new(secret.expose().to_owned()))
-        }
-        _ => wire,
-    }
+    OAuth2Client::new(ClientId::new(client.id.clone())).set_auth_type(AuthType::RequestBody)
 }
 
 /// Makes an answer of JSON.

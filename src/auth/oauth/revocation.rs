@@ -10,7 +10,7 @@ use url::{Url, form_urlencoded};
 
 use crate::auth::client::{Client, Method};
 use crate::auth::net::http::{Http, host_of, is_unavailable};
-use crate::auth::oauth::client_auth::{introduced, proved};
+use crate::auth::oauth::client_auth::{authenticated, with_client_id};
 use crate::auth::oauth::token_endpoint::{ClientAuthAttempts, Error, has_key};
 use crate::auth::oauth::token_response::{code_of, description_of, redacted, unavailable};
 use crate::secret::Secret;
@@ -51,7 +51,7 @@ async fn revoke_once(
     more: &[(&str, &str)],
 ) -> Result<(), Error> {
     let (headers, body) = revocation(client, token, more);
-    let body = proved(client, body)?;
+    let (headers, body) = authenticated(client, headers, &body)?;
     let answer = http.post(at, headers, body).await?;
     match answer.status {
         200..=299 => Ok(()),
@@ -81,5 +81,5 @@ fn revocation(client: &Client, token: &Secret, more: &[(&str, &str)]) -> (Header
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.append_pair("token", token.expose());
     form.extend_pairs(more);
-    introduced(client, form)
+    with_client_id(client, form)
 }

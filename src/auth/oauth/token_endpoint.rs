@@ -19,7 +19,7 @@ use url::Url;
 
 use crate::auth::client::{Client, Method};
 use crate::auth::net::http::{self, Http, PostResponse, host_of};
-use crate::auth::oauth::client_auth::proved;
+use crate::auth::oauth::client_auth::authenticated;
 use crate::auth::oauth::dpop::{ProofRetry, Prover, Proving, Server};
 use crate::auth::oauth::id_token::{IdTokenClaims, User};
 use crate::auth::oauth::jws::Key;
@@ -352,7 +352,7 @@ impl Endpoint<'_> {
         body: Vec<u8>,
     ) -> Result<PostResponse, http::Error> {
         let Some(proof) = self.proof else {
-            let body = proved(self.client, body)?;
+            let (headers, body) = authenticated(self.client, headers, &body)?;
             return self.http.post_token(self.url, headers, body).await;
         };
         let (prover, at) = (proof.prover, self.url.origin());
@@ -360,11 +360,10 @@ impl Endpoint<'_> {
         let mut retry = ProofRetry::default();
         loop {
             let before = hints.hints_of(Server::Authorization, &at);
-            let mut headers = headers.clone();
+            // An assertion is good for one request too.
+            let (mut headers, body) = authenticated(self.client, headers.clone(), &body)?;
             let (whom, now) = ((Server::Authorization, "POST", self.url), proof.clock.now());
             prover.apply(&mut headers, whom, None, retry.nonce(), now);
-            // An assertion is good for one request too.
-            let body = proved(self.client, body.clone())?;
             let answer = self.http.post_token(self.url, headers, body).await?;
             let code = code_of(&answer);
             let (whom, now) = ((Server::Authorization, &at), proof.clock.now());

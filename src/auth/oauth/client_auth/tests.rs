@@ -39,7 +39,7 @@ fn claims(form: &[u8]) -> Value {
 #[test]
 fn an_assertion_takes_the_place_of_the_client_id_and_no_two_are_alike() {
     let form = b"grant_type=refresh_token&client_id=robot&refresh_token=a%26b".to_vec();
-    let proved = proved(&client(), form.clone()).unwrap();
+    let (_, proved) = authenticated(&client(), HeaderMap::new(), &form).unwrap();
     let names: Vec<String> = form_urlencoded::parse(&proved)
         .map(|(name, _)| name.into_owned())
         .collect();
@@ -53,7 +53,7 @@ fn an_assertion_takes_the_place_of_the_client_id_and_no_two_are_alike() {
         ]
     );
     let mut first = claims(&proved);
-    let mut second = claims(&super::proved(&client(), form).unwrap());
+    let mut second = claims(&authenticated(&client(), HeaderMap::new(), &form).unwrap().1);
     assert_ne!(first["jti"], second["jti"]);
     assert_eq!(first["jti"].as_str().unwrap().len(), 22);
     first["jti"].take();
@@ -70,7 +70,7 @@ fn who_has_no_key_at_hand_proves_nothing() {
     let mut client = client();
     client.signing.as_mut().unwrap().signer = None;
     assert!(client.lacks_key());
-    assert!(proved(&client, Vec::new()).is_err());
+    assert!(authenticated(&client, HeaderMap::new(), b"").is_err());
 }
 
 #[test]
@@ -116,12 +116,12 @@ fn granted(client: &Client) -> (Option<String>, String) {
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.append_pair("grant_type", "client_credentials");
     form.append_pair("resource", "https://mcp.example.com/");
-    let (headers, body) = introduced(client, form);
+    let (headers, body) = with_client_id(client, form);
     sent(client, headers, body)
 }
 
 fn sent(client: &Client, headers: HeaderMap, body: Vec<u8>) -> (Option<String>, String) {
-    let body = proved(client, body).unwrap();
+    let (headers, body) = authenticated(client, headers, &body).unwrap();
     let header = headers.get(AUTHORIZATION);
     let header = header.map(|value| value.to_str().unwrap().to_owned());
     (header, String::from_utf8(body).unwrap())
