@@ -24,11 +24,17 @@ use crate::auth::oauth::dpop::{ProofRetry, Prover, Proving, Server};
 use crate::auth::oauth::id_token::{IdTokenClaims, User};
 use crate::auth::oauth::jws::Key;
 use crate::auth::oauth::oauth2_adapter::{self, TokenResponse};
-use crate::auth::oauth::observed_quirks::Adjustment;
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::oauth::token_response::{code_of, normalize, redacted};
 use crate::secret::Secret;
-use crate::text::{plain, said};
+use crate::text::plain;
+
+mod attempts;
+mod error;
+
+pub(in crate::auth) use attempts::ClientAuthAttempts;
+pub use error::Error;
+pub(in crate::auth) use error::has_key;
 
 /// The grant type under which a client presents assertions (RFC 7523 section 2.1).
 pub(in crate::auth) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -66,105 +72,6 @@ impl TokenSet {
             return None;
         }
         Some(prover.key().clone())
-    }
-}
-
-/// The reason why the endpoint gave no tokens.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The endpoint cannot be reached, or cannot answer now; what was sent may be sent again later.
-    #[error("getting a token: {0}")]
-    Failed(#[from] http::Error),
-    /// The endpoint refused the request (RFC 6749 section 5.2).
-    #[error("the token endpoint at {host} refused a token: {code}{}", said(.description.as_deref()))]
-    Refused {
-        /// The token endpoint's host.
-        host: String,
-        /// The server's error code, cleaned; `http_NNN` if it sent none.
-        code: String,
-        /// The server's description, cleaned, our secrets taken out.
-        description: Option<String>,
-    },
-    /// A key proves the client, and the user has not brought the key this time.
-    #[error("the client {0} is proved by a key, and no --client-key is given")]
-    NoKey(String),
-    /// A bearer token came where one bound to our key was asked for, and nothing else is taken.
-    #[error(
-        "the token endpoint at {host} sent a bearer token in place of one that is bound to our key (DPoP)"
-    )]
-    Unbound {
-        /// The token endpoint's host.
-        host: String,
-    },
-    /// A renewal brought tokens of another user than the one who has signed in (OpenID Connect Core section 12.2).
-    #[error(
-        "the token endpoint at {host} renewed the sign-in for another user than the one who signed in"
-    )]
-    OtherUser {
-        /// The token endpoint's host.
-        host: String,
-    },
-    /// The endpoint has failed to answer for so long that waiting is no help.
-    #[error(
-        "the token endpoint at {host} has answered HTTP {status} to every renewal for {minutes} minutes"
-    )]
-    Failing {
-        /// The token endpoint's host.
-        host: String,
-        /// The last status.
-        status: u16,
-        /// The minutes for which the endpoint has failed.
-        minutes: u64,
-    },
-    /// The endpoint answered with success, and no token in the answer can be used.
-    #[error("the token endpoint at {host} sent tokens that cannot be used: {why}")]
-    Unusable {
-        /// The token endpoint's host.
-        host: String,
-        /// The member at fault.
-        why: &'static str,
-        /// The refresh token that came with them, which may be the only one that is still good.
-        successor: Option<Secret>,
-    },
-}
-
-impl Error {
-    /// Says whether the endpoint refused with this code.
-    pub fn is(&self, wanted: &str) -> bool {
-        matches!(self, Self::Refused { code, .. } if code == wanted)
-    }
-
-    /// Returns the server's code for its refusal.
-    pub fn code(&self) -> Option<&str> {
-        match self {
-            Self::Refused { code, .. } => Some(code),
-            _ => None,
-        }
-    }
-
-    /// Says whether the client itself is unknown there.
-    pub fn is_about_client(&self) -> bool {
-        self.is("invalid_client") || self.is("unauthorized_client")
-    }
-
-    /// Returns what a refusal teaches by its words.
-    pub(in crate::auth) fn adjustment(&self) -> Option<Adjustment> {
-        match self {
-            Self::Refused {
-                code, description, ..
-            } => Adjustment::of(code, description.as_deref()),
-            _ => None,
-        }
-    }
-
-    /// Returns the refused client in another form that the server may take.
-    fn alternate_client(&self, refused: &Client) -> Option<Client> {
-        match self {
-            Self::Refused {
-                code, description, ..
-            } => refused.after_refusal(code, description.as_deref()),
-            _ => None,
-        }
     }
 }
 
@@ -408,69 +315,4 @@ impl<'c> AsyncHttpClient<'c> for Endpoint<'_> {
             self.normalize(&answer)
         })
     }
-}
-
-/// The attempts of one request to authenticate its client: as the client is, and in each way in which the server may
-/// take a client that it has refused. A request that is refused for its client has spent nothing.
-pub(in crate::auth) struct ClientAuthAttempts<T> {
-    client: Client,
-    tried: Vec<Client>,
-    first: Option<Result<T, Error>>,
-    is_single_use: bool,
-}
-
-impl<T> ClientAuthAttempts<T> {
-    pub(in crate::auth) fn of(client: &Client) -> Self {
-        Self {
-            client: client.clone(),
-            tried: Vec::new(),
-            first: None,
-            is_single_use: false,
-        }
-    }
-
-    /// Returns the attempts for a request that shows a value besides, which may be good for one time: the request is
-    /// repeated only for its form, not for the identity of its client.
-    pub(in crate::auth) fn for_single_use(client: &Client) -> Self {
-        Self {
-            is_single_use: true,
-            ..Self::of(client)
-        }
-    }
-
-    /// Returns the client for the next attempt.
-    pub(in crate::auth) fn next(&self) -> &Client {
-        &self.client
-    }
-
-    /// Takes the answer of a request. Returns the answer to go on with, unless there is another attempt to make. Where the
-    /// server takes none of them, that is the first refusal.
-    pub(in crate::auth) fn after(&mut self, answer: Result<T, Error>) -> Option<Result<T, Error>> {
-        self.tried.push(self.client.clone());
-        let next = match &answer {
-            Err(error) => error.alternate_client(&self.client),
-            Ok(_) => None,
-        };
-        let next = next
-            .filter(|next| self.tried.iter().all(|it| !it.authenticates_as(next)))
-            .filter(|next| !self.is_single_use || next.method == self.client.method);
-        let Some(next) = next else {
-            let is_no_better = matches!(&answer, Err(error) if error.is_about_client());
-            return Some(match self.first.take() {
-                Some(first) if is_no_better => first,
-                _ => answer,
-            });
-        };
-        self.first.get_or_insert(answer);
-        self.client = next;
-        None
-    }
-}
-
-/// Checks that a client that is proved by a key has its key.
-pub(in crate::auth) fn has_key(client: &Client) -> Result<(), Error> {
-    if client.lacks_key() {
-        return Err(Error::NoKey(plain(&client.id, 200)));
-    }
-    Ok(())
 }
