@@ -35,10 +35,10 @@ impl Challenge {
         let offers: Vec<Offer> = headers
             .get_all(WWW_AUTHENTICATE)
             .iter()
-            .take(MOST_FIELDS)
+            .take(MAX_FIELDS)
             .flat_map(|field| {
                 let bytes = field.as_bytes();
-                let text = String::from_utf8_lossy(bytes.get(..LONGEST_FIELD).unwrap_or(bytes));
+                let text = String::from_utf8_lossy(bytes.get(..MAX_FIELD).unwrap_or(bytes));
                 offers(&text)
             })
             .collect();
@@ -57,7 +57,7 @@ impl Challenge {
             let error = offer.parameter("error");
             error.is_some_and(|error| PROOF_ERRORS.contains(&error.as_str()))
         });
-        let told = |name: &str| match refused {
+        let parameter = |name: &str| match refused {
             Some(offer) => offer.parameter(name),
             None => asked(name),
         };
@@ -65,8 +65,8 @@ impl Challenge {
             status,
             resource_metadata: asked("resource_metadata"),
             scope: asked("scope"),
-            error: told("error"),
-            description: told("error_description"),
+            error: parameter("error"),
+            description: parameter("error_description"),
             takes_dpop: of("dpop").next().is_some(),
         }
     }
@@ -80,8 +80,8 @@ impl Challenge {
 
 /// The errors of proofs (RFC 9449 section 12.2).
 const PROOF_ERRORS: [&str; 2] = ["use_dpop_nonce", "invalid_dpop_proof"];
-const MOST_FIELDS: usize = 16;
-const LONGEST_FIELD: usize = 16 * 1024;
+const MAX_FIELDS: usize = 16;
+const MAX_FIELD: usize = 16 * 1024;
 
 /// A challenge: a scheme and its parameters.
 #[derive(Debug)]

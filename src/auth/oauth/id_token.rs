@@ -76,7 +76,7 @@ impl User {
     pub fn words(&self) -> String {
         match &self.name {
             Some(name) => name.clone(),
-            None => plain(&self.subject, LONGEST_NAME),
+            None => plain(&self.subject, MAX_DISPLAY_NAME),
         }
     }
 
@@ -135,7 +135,7 @@ fn subject(claims: &Map<String, Value>) -> Option<String> {
         Value::Number(number) => number.to_string(),
         _ => return None,
     };
-    let fits = !subject.trim().is_empty() && subject.chars().count() <= LONGEST_SUBJECT;
+    let fits = !subject.trim().is_empty() && subject.chars().count() <= MAX_SUBJECT;
     fits.then_some(subject)
 }
 
@@ -152,17 +152,17 @@ fn name(claims: &Map<String, Value>) -> Option<String> {
         "nickname",
     ];
     names.iter().find_map(|name| {
-        let text = plain(claims.get(*name)?.as_str()?, LONGEST_NAME);
+        let text = plain(claims.get(*name)?.as_str()?, MAX_DISPLAY_NAME);
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         (!text.is_empty()).then_some(text)
     })
 }
 
 /// The number of characters of a name that are shown.
-const LONGEST_NAME: usize = 100;
+const MAX_DISPLAY_NAME: usize = 100;
 /// The longest subject that is read. OpenID Connect Core section 2 has 255; a little more is no reason to drop the
 /// user.
-const LONGEST_SUBJECT: usize = 1024;
+const MAX_SUBJECT: usize = 1024;
 
 #[cfg(test)]
 mod tests;

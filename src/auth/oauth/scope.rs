@@ -49,7 +49,7 @@ impl<'a> FromIterator<&'a str> for Scopes {
         let mut scopes = Self::default();
         for word in words {
             let allowed = |c: char| matches!(c, '\x21' | '\x23'..='\x5b' | '\x5d'..='\x7e');
-            let fits = !word.is_empty() && word.len() <= LONGEST && word.chars().all(allowed);
+            let fits = !word.is_empty() && word.len() <= MAX_SCOPE && word.chars().all(allowed);
             if fits && scopes.0.len() < MOST && !scopes.contains(word) {
                 scopes.0.push(word.to_owned());
             }
@@ -64,7 +64,7 @@ impl fmt::Display for Scopes {
     }
 }
 
-const LONGEST: usize = 256;
+const MAX_SCOPE: usize = 256;
 const MOST: usize = 512;
 
 /// The sources of the choice.

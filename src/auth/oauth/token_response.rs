@@ -138,10 +138,10 @@ const CODES: [&str; 7] = [
 /// own members for it (FastAPI says in `detail` which parameter of a form it does not know).
 pub(in crate::auth) fn explanation(object: &Map<String, Value>) -> Option<Value> {
     let names = ["message", "detail", "errors", "title"];
-    let told = names.iter().find_map(|name| object.get(*name))?;
-    Some(match told {
-        Value::String(_) => told.clone(),
-        told => Value::from(told.to_string()),
+    let found = names.iter().find_map(|name| object.get(*name))?;
+    Some(match found {
+        Value::String(_) => found.clone(),
+        found => Value::from(found.to_string()),
     })
 }
 

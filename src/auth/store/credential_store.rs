@@ -98,11 +98,11 @@ impl CredentialStore {
         if let Some((name, entry)) = unsaved
             && best
                 .as_ref()
-                .is_none_or(|kept| rank(&entry) >= rank(&kept.entry))
+                .is_none_or(|tokens| rank(&entry) >= rank(&tokens.entry))
         {
             let rev = best
-                .filter(|kept| kept.name == name)
-                .map_or(0, |kept| kept.rev);
+                .filter(|tokens| tokens.name == name)
+                .map_or(0, |tokens| tokens.rev);
             best = Some(StoredTokens { name, rev, entry });
         }
         Ok(best)
@@ -118,23 +118,23 @@ impl CredentialStore {
                 continue;
             };
             let entry = TokenRecord::read(&found.content).ok_or(Error::ForeignRecord)?;
-            let kept = StoredTokens {
+            let tokens = StoredTokens {
                 name,
                 rev: found.rev,
                 entry,
             };
-            if self.settings.dpop.allows(kept.entry.is_bound()) {
-                all.push(kept);
+            if self.settings.dpop.allows(tokens.entry.is_bound()) {
+                all.push(tokens);
             }
         }
         // The issuer of the last sign-in comes first: an issuer that the user has left may have newer tokens.
         let last = all
             .iter()
-            .max_by_key(|kept| (kept.entry.signed_in_at, kept.rev));
-        let last = last.map(|kept| kept.entry.issuer.clone());
+            .max_by_key(|tokens| (tokens.entry.signed_in_at, tokens.rev));
+        let last = last.map(|tokens| tokens.entry.issuer.clone());
         Ok(all
             .into_iter()
-            .max_by_key(|kept| kept.rank(last.as_deref())))
+            .max_by_key(|tokens| tokens.rank(last.as_deref())))
     }
 
     /// Stores an entry. If the vault refuses it, the tokens still serve this process, and the log says so.
@@ -182,9 +182,9 @@ impl CredentialStore {
             return;
         }
         let name = ClientRecord::name(issuer, &self.settings);
-        let kept = self.vault.read(&name).await.ok().flatten();
-        let kept = kept.and_then(|found| ClientRecord::read(&found.content));
-        if kept.is_some_and(|kept| kept.client.id == client.id)
+        let record = self.vault.read(&name).await.ok().flatten();
+        let record = record.and_then(|found| ClientRecord::read(&found.content));
+        if record.is_some_and(|record| record.client.id == client.id)
             && let Err(why) = self.vault.remove(&name).await
         {
             tracing::warn!(%why, "the dead registration cannot be removed");
@@ -237,8 +237,8 @@ impl CredentialStore {
         name::shared_name(what, &self.settings)
     }
 
-    pub(in crate::auth) async fn save_registration(&self, name: &str, kept: &ClientRecord) {
-        let (kind, content) = (EntryKind::ClientRegistration, kept.write());
+    pub(in crate::auth) async fn save_registration(&self, name: &str, record: &ClientRecord) {
+        let (kind, content) = (EntryKind::ClientRegistration, record.write());
         let put = self.vault.put(name, kind, &content, Expected::Anything);
         if let Err(why) = put.await {
             tracing::warn!(%why, "the registration cannot be kept");
@@ -255,16 +255,16 @@ impl CredentialStore {
         if entry.client.source != Source::Registered {
             return;
         }
-        if let Ok(Some(kept)) = self.registration(&name).await
-            && kept.client.id == entry.client.id
-            && kept.redirect_uri == redirect_uri
+        if let Ok(Some(record)) = self.registration(&name).await
+            && record.client.id == entry.client.id
+            && record.redirect_uri == redirect_uri
         {
-            let kept = ClientRecord {
+            let record = ClientRecord {
                 client: entry.client.clone(),
                 known_at: entry.obtained_at,
-                ..kept
+                ..record
             };
-            self.save_registration(&name, &kept).await;
+            self.save_registration(&name, &record).await;
         }
     }
 
@@ -316,7 +316,7 @@ impl CredentialStore {
         let now = self.settings.now.seconds();
         Ok(found
             .and_then(|found| ClientRecord::read(&found.content))
-            .filter(|kept| kept.expires_at.is_none_or(|at| now < at)))
+            .filter(|record| record.expires_at.is_none_or(|at| now < at)))
     }
 }
 

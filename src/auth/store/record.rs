@@ -153,7 +153,7 @@ impl TokenRecord {
     /// Records that tokens are issued now for such a reason.
     pub fn is_issued_anew(&mut self, now: u64) {
         self.issued_anew.push(now);
-        let excess = self.issued_anew.len().saturating_sub(MOST_ISSUED);
+        let excess = self.issued_anew.len().saturating_sub(MAX_ISSUED);
         self.issued_anew.drain(..excess);
     }
 
@@ -281,7 +281,7 @@ fn renew_after(lifetime: Duration, jitter: f64) -> u64 {
 }
 
 /// The most times that [`TokenRecord::issued_anew`] holds.
-const MOST_ISSUED: usize = 4;
+const MAX_ISSUED: usize = 4;
 
 #[derive(Serialize, Deserialize)]
 struct StoredTokenRecord {

@@ -124,7 +124,7 @@ async fn among(
     let held = servers.iter().filter(is_held);
     let others = servers.iter().filter(|issuer| !is_held(issuer));
     let (mut first, mut lesser) = (None, None);
-    for issuer in held.chain(others).take(MOST_SERVERS) {
+    for issuer in held.chain(others).take(MAX_SERVERS) {
         match by_name(http, issuer, preference.expected).await {
             Ok(server) if preference.pkce && !server.knows_pkce() => {
                 lesser.get_or_insert(server);
@@ -218,7 +218,7 @@ async fn by_name(
     expected: Option<&str>,
 ) -> Result<AuthorizationServer, Error> {
     let mut asked = issuer.to_owned();
-    for _ in 0..=MOST_REFERRALS {
+    for _ in 0..=MAX_REFERRALS {
         let found = search(http, &asked, |document| {
             let server = AuthorizationServer::checked(http, &asked, expected, document)?;
             Ok(IssuerLookup::Server(Box::new(server)))
@@ -322,8 +322,8 @@ fn assumed(origin: &str) -> Value {
 }
 
 /// The number of authorization servers of a resource that are asked.
-const MOST_SERVERS: usize = 8;
+const MAX_SERVERS: usize = 8;
 /// The number of times that an authorization server may refer to another.
-const MOST_REFERRALS: usize = 2;
+const MAX_REFERRALS: usize = 2;
 /// The time for which a way out of an error is looked for.
 const LOOK_PATIENCE: Duration = Duration::from_secs(5);

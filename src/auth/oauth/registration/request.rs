@@ -50,7 +50,7 @@ pub async fn register(
         fixed: &settings.client_metadata,
     };
     let mut first = None;
-    for _ in 0..MOST_REQUESTS {
+    for _ in 0..MAX_REQUESTS {
         let answer = http
             .post_json(endpoint, &request.members.clone().into(), headers(settings))
             .await?;
@@ -75,7 +75,7 @@ pub async fn register(
 }
 
 /// The number of times that one registration is asked for.
-const MOST_REQUESTS: usize = 4;
+const MAX_REQUESTS: usize = 4;
 
 fn headers(settings: &Settings) -> HeaderMap {
     let mut headers = HeaderMap::new();
