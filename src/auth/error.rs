@@ -9,6 +9,7 @@ use super::oauth::{authorization_code, discovery, jws, registration, token_endpo
 use super::store::credential_store;
 use super::user_key::UserKey;
 use super::{client, issuer_change};
+use crate::auth::text_limits::MAX_DESCRIPTION;
 use crate::store;
 use crate::text::{plain, said};
 use std::io;
@@ -244,7 +245,7 @@ impl Cause {
         };
         Self::HeaderRefused {
             status: challenge.status,
-            words: words.map(|words| plain(&words, 300)),
+            words: words.map(|words| plain(&words, MAX_DESCRIPTION)),
             given: Box::new(given.clone()),
         }
     }

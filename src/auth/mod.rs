@@ -35,6 +35,7 @@ pub mod oauth;
 mod settings;
 mod shared;
 pub mod store;
+mod text_limits;
 pub mod user_key;
 
 pub use authorizer::Authorizer;

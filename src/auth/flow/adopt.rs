@@ -27,6 +27,7 @@ use crate::auth::oauth::token_endpoint::TokenSet;
 use crate::auth::settings::Settings;
 use crate::auth::store::name::{self, TokenName};
 use crate::auth::store::record::{ClientRecord, TokenRecord, TokenState};
+use crate::auth::text_limits::MAX_NAME;
 use crate::random;
 use crate::secret::Secret;
 use crate::store::{self, EntryKind, Expected, Vault};
@@ -173,7 +174,7 @@ pub enum Error {
     /// The renewal that was to show that the tokens belong there did not succeed.
     #[error(
         "renewing it at {} to see whether it belongs there: {why}",
-        plain(issuer, 200)
+        plain(issuer, MAX_NAME)
     )]
     Unproven {
         /// The authorization server that the MCP server names.
@@ -220,16 +221,16 @@ pub async fn adopt(
         .find(|held| !same_issuer(server.issuer(), held))
     {
         return Err(Error::OtherIssuer {
-            held: plain(held, 200),
-            found: plain(server.issuer(), 200),
+            held: plain(held, MAX_NAME),
+            found: plain(server.issuer(), MAX_NAME),
         });
     }
     if let Some(fixed) = fixed
         && !same_issuer(server.issuer(), fixed)
     {
         return Err(Error::NotNamed {
-            fixed: plain(fixed, 200),
-            found: plain(server.issuer(), 200),
+            fixed: plain(fixed, MAX_NAME),
+            found: plain(server.issuer(), MAX_NAME),
         });
     }
     let now = settings.now.seconds();

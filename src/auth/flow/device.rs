@@ -30,6 +30,7 @@ use crate::auth::oauth::token_endpoint::{self, ClientAuthAttempts};
 use crate::auth::oauth::token_response::normalize_device;
 use crate::auth::settings::{Browser, Settings};
 use crate::auth::store::record::{ClientRecord, TokenRecord};
+use crate::auth::text_limits::{MAX_CODE, MAX_DESCRIPTION, MAX_NAME};
 use crate::text::plain;
 
 /// Says whether the sign-in at this server is by device code: the user says so, or no page can be shown and the
@@ -44,7 +45,7 @@ pub(in crate::auth) fn is_wanted(
     let is_offered = server.device_endpoint().is_some();
     if settings.device_code && !is_offered {
         return Err(discovery::Error::BadEndpoint {
-            issuer: plain(server.issuer(), 200),
+            issuer: plain(server.issuer(), MAX_NAME),
             name: "device_authorization_endpoint",
         }
         .into());
@@ -235,8 +236,10 @@ async fn code_once(
         Err(RequestTokenError::Request(fault)) => Err(fault.into()),
         Err(RequestTokenError::ServerResponse(refusal)) => Err(token_endpoint::Error::Refused {
             host,
-            code: plain(refusal.error().as_ref(), 100),
-            description: refusal.error_description().map(|text| plain(text, 300)),
+            code: plain(refusal.error().as_ref(), MAX_CODE),
+            description: refusal
+                .error_description()
+                .map(|text| plain(text, MAX_DESCRIPTION)),
         }),
         Err(_) => Err(token_endpoint::Error::Unusable {
             host,

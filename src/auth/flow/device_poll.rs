@@ -24,6 +24,7 @@ use crate::auth::oauth::token_response::{
     MAX_POLL_INTERVAL, MIN_POLL_INTERVAL, code_of, number, read_object, unavailable, whole_seconds,
 };
 use crate::auth::settings::Settings;
+use crate::auth::text_limits::{MAX_CODE, MAX_DESCRIPTION};
 use crate::text::plain;
 
 /// Longer than any code is good.
@@ -97,8 +98,10 @@ async fn poll(
             DeviceCodeErrorResponseType::ExpiredToken => too_late(),
             code => Cause::Denied {
                 host,
-                code: plain(code.as_ref(), 100),
-                description: refusal.error_description().map(|text| plain(text, 300)),
+                code: plain(code.as_ref(), MAX_CODE),
+                description: refusal
+                    .error_description()
+                    .map(|text| plain(text, MAX_DESCRIPTION)),
             },
         }),
         Err(RequestTokenError::Request(fault)) => Err(fault.into()),

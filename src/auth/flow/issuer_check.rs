@@ -19,6 +19,7 @@ use crate::auth::settings::Settings;
 use crate::auth::store::credential_store::CredentialStore;
 use crate::auth::store::name::TokenName;
 use crate::auth::store::record::TokenRecord;
+use crate::auth::text_limits::MAX_NAME;
 use crate::store::EntryKind;
 use crate::text::plain;
 
@@ -75,8 +76,8 @@ impl Used {
 
     /// Returns the difference between what was found and this, if there is one.
     fn changed(&self, resource: &ProtectedResource, now: &AuthorizationServer) -> Option<Changed> {
-        let was = || plain(&self.issuer, 200);
-        let issuer = || plain(now.issuer(), 200);
+        let was = || plain(&self.issuer, MAX_NAME);
+        let issuer = || plain(now.issuer(), MAX_NAME);
         if !same_issuer(&self.issuer, now.issuer()) {
             let (was, now) = (was(), issuer());
             return Some(if resource.names(&self.issuer) {
@@ -102,8 +103,8 @@ impl Used {
                 (Some(was), Some(now)) if was != now => Some(Changed::Endpoint {
                     issuer: issuer(),
                     endpoint,
-                    was: plain(&was, 200),
-                    now: plain(&now, 200),
+                    was: plain(&was, MAX_NAME),
+                    now: plain(&now, MAX_NAME),
                 }),
                 _ => None,
             });
@@ -125,9 +126,9 @@ impl Used {
         endpoints.into_iter().find_map(|(endpoint, url)| {
             let at = url.map(origin)?;
             (!self.origins.contains(&at)).then(|| Changed::Joined {
-                issuer: plain(now.issuer(), 200),
+                issuer: plain(now.issuer(), MAX_NAME),
                 endpoint,
-                now: plain(&at, 200),
+                now: plain(&at, MAX_NAME),
             })
         })
     }

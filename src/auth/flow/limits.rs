@@ -8,6 +8,7 @@ use crate::auth::oauth::challenge::Challenge;
 use crate::auth::oauth::discovery::AuthorizationServer;
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::store::record::{TokenRecord, TokenState};
+use crate::auth::text_limits::MAX_NAME;
 use crate::text::plain;
 
 /// Limits sign-ins that no user asked for: no window for a server that turns down the token it was just given, none for a
@@ -99,7 +100,7 @@ fn requested_before(before: Option<&TokenRecord>, scope: Option<&Scopes>) -> boo
 fn scope_refused(challenge: &Challenge) -> Cause {
     let scope = challenge.scope.as_deref();
     Cause::ScopeRefused {
-        scope: scope.map(|text| plain(text, 200)),
+        scope: scope.map(|text| plain(text, MAX_NAME)),
     }
 }
 

@@ -1,9 +1,9 @@
 //! The authorization request, and the check of what comes back.
 //!
 //! [`PendingAuthorization`] is the one record of one request. [`PendingAuthorization::verify`] looks at an answer in
-//! the only safe order: that it answers our request (`state`), that it comes from the server that was asked (`iss`), and
-//! only then its content. [`VerifiedCode`], a code that passed both checks, can be made nowhere else, and is the only
-//! thing that a code exchange takes.
+//! the only safe order: that it answers our request (`state`), that it comes from the server that was asked (`iss`),
+//! and only then its content. [`VerifiedCode`], a code that passed both checks, can be made nowhere else, and is the
+//! only thing that a code exchange takes.
 //!
 //! RFC 6749 section 4.1, RFC 7636, RFC 8707, RFC 9207; MCP 2026-07-28, basic/authorization.
 
@@ -19,6 +19,7 @@ use crate::auth::oauth::known_providers::known_quirks;
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::oauth::token_response::is_no_error;
 use crate::auth::settings::Settings;
+use crate::auth::text_limits::{MAX_CODE, MAX_DESCRIPTION, MAX_NAME};
 use crate::secret::Secret;
 use crate::text::plain;
 
@@ -103,7 +104,7 @@ pub(in crate::auth) fn supports_pkce(
 ) -> Result<(), discovery::Error> {
     match server.knows_pkce() || settings.assume_pkce {
         true => Ok(()),
-        false => Err(discovery::Error::NoPkce(plain(server.issuer(), 200))),
+        false => Err(discovery::Error::NoPkce(plain(server.issuer(), MAX_NAME))),
     }
 }
 
@@ -118,7 +119,7 @@ pub fn begin(
 ) -> Result<PendingAuthorization, discovery::Error> {
     let server = request.server;
     let unusable = |name| discovery::Error::BadEndpoint {
-        issuer: plain(server.issuer(), 200),
+        issuer: plain(server.issuer(), MAX_NAME),
         name,
     };
     supports_pkce(server, settings)?;
@@ -223,21 +224,21 @@ impl PendingAuthorization {
             (error, _) => Callback::Failed(Error::Denied {
                 host: self.host.clone(),
                 code: match error {
-                    Ok(Some(code)) => plain(code, 100),
+                    Ok(Some(code)) => plain(code, MAX_CODE),
                     _ => "an answer without a code".to_owned(),
                 },
                 description: one("error_description")
                     .ok()
                     .flatten()
-                    .map(|text| plain(text, 300)),
+                    .map(|text| plain(text, MAX_DESCRIPTION)),
             }),
         }
     }
 }
 
 impl PendingAuthorization {
-    /// Verifies a text that the user pasted: the address that the browser ended at, its query, or the code alone. A code
-    /// alone does not show its sender, so it counts only for servers that do not announce `iss` (RFC 9207).
+    /// Verifies a text that the user pasted: the address that the browser ended at, its query, or the code alone. A
+    /// code alone does not show its sender, so it counts only for servers that do not announce `iss` (RFC 9207).
     pub fn verify_pasted(&self, text: &str) -> Callback {
         let text = text.trim().trim_matches(['"', '\'', '<', '>']);
         let read = |query: &str| -> Vec<(String, String)> {

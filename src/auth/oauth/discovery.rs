@@ -15,6 +15,7 @@ use crate::auth::oauth::metadata_urls::{
     covers, is_plain, issuer_of_place, names_itself, same_issuer,
 };
 use crate::auth::oauth::scope::Scopes;
+use crate::auth::text_limits::MAX_NAME;
 
 mod error;
 mod members;
@@ -64,7 +65,7 @@ impl ProtectedResource {
         };
         let servers: Vec<String> = servers.into_iter().map(issuer).collect();
         if let (true, Some(odd)) = (servers.is_empty(), odd.first()) {
-            return Err(Error::BadIssuer(plain(odd, 200)));
+            return Err(Error::BadIssuer(plain(odd, MAX_NAME)));
         }
         Ok(Self {
             name: Some(name.to_owned()),
@@ -167,22 +168,22 @@ impl AuthorizationServer {
     ) -> Result<Self, Error> {
         let found = text(document, "issuer").unwrap_or_default();
         if let Some(odd) = [asked, found].into_iter().find(|name| !is_plain(name)) {
-            return Err(Error::BadIssuer(plain(odd, 200)));
+            return Err(Error::BadIssuer(plain(odd, MAX_NAME)));
         }
         match expected {
             Some(expected) if expected == found => {}
             Some(expected) => {
                 return Err(Error::Unexpected {
-                    asked: plain(asked, 200),
-                    found: plain(found, 200),
-                    expected: plain(expected, 200),
+                    asked: plain(asked, MAX_NAME),
+                    found: plain(found, MAX_NAME),
+                    expected: plain(expected, MAX_NAME),
                 });
             }
             None if names_itself(asked, found) => {}
             None => {
                 return Err(Error::OtherIssuer {
-                    asked: plain(asked, 200),
-                    found: plain(found, 200),
+                    asked: plain(asked, MAX_NAME),
+                    found: plain(found, MAX_NAME),
                     agrees: false,
                 });
             }
@@ -192,7 +193,7 @@ impl AuthorizationServer {
                 return Ok(None);
             };
             let bad = || Error::BadEndpoint {
-                issuer: plain(asked, 200),
+                issuer: plain(asked, MAX_NAME),
                 name,
             };
             if written.chars().any(char::is_control) {
@@ -203,7 +204,7 @@ impl AuthorizationServer {
             Ok(Some(url))
         };
         let missing = |name| Error::BadEndpoint {
-            issuer: plain(asked, 200),
+            issuer: plain(asked, MAX_NAME),
             name,
         };
         let challenges = list(document, "code_challenge_methods_supported").unwrap_or_default();

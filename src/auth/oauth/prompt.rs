@@ -1,8 +1,9 @@
 //! The `prompt` of an authorization request: asks the user to choose an account there, or to consent.
 //!
-//! A browser that is signed in at the authorization server brings back the same user each time, unless the server is told
-//! to ask. Servers differ in what they take (OpenID Connect Core section 3.1.2.1 has a list; Entra takes one value;
-//! `oidc-provider` refuses what its operator has not configured, Heroku all but `login`), so there are several to try.
+//! A browser that is signed in at the authorization server brings back the same user each time, unless the server is
+//! told to ask. Servers differ in what they take (OpenID Connect Core section 3.1.2.1 has a list; Entra takes one
+//! value; `oidc-provider` refuses what its operator has not configured, Heroku all but `login`), so there are several
+//! to try.
 //!
 //! OpenID Connect Core sections 3.1.2.1, 3.1.2.6 and 11; `prompt_values_supported` of Initiating User Registration via
 //! OpenID Connect 1.0, which servers have that speak OAuth only (atproto).

@@ -12,6 +12,7 @@ use crate::auth::client::Audience;
 use crate::auth::net::http::{self, Http, is_unavailable};
 use crate::auth::oauth::discovery::AuthorizationServer;
 use crate::auth::settings::Settings;
+use crate::auth::text_limits::MAX_NAME;
 
 mod request;
 
@@ -215,7 +216,7 @@ pub fn known(server: &AuthorizationServer, settings: &Settings) -> Result<Option
         return Ok(None);
     };
     if !is_document_address(url) {
-        return Err(Error::BadDocument(plain(url, 200)));
+        return Err(Error::BadDocument(plain(url, MAX_NAME)));
     }
     if let Some(client) = signed(url, Source::Document, server, settings)? {
         return Ok(Some(client));
@@ -252,15 +253,15 @@ fn signed(
     {
         return Err(Error::OtherServer {
             what: "what the client's key signs".to_owned(),
-            was: plain(audience, 200),
-            now: plain(issuer, 200),
+            was: plain(audience, MAX_NAME),
+            now: plain(issuer, MAX_NAME),
         });
     }
     let signing = key
         .signing(issuer, endpoint, listed, &settings.now)
         .ok_or_else(|| Error::NoAlgorithm {
             host: server.host(),
-            listed: plain(&listed.unwrap_or_default().join(" "), 200),
+            listed: plain(&listed.unwrap_or_default().join(" "), MAX_NAME),
         })?;
     Ok(Some(Client {
         id: id.to_owned(),
@@ -306,7 +307,7 @@ pub fn not_taken(
     };
     (refusal.is_about_client() && client.source != Source::Registered).then(|| Error::NotTaken {
         host: host.clone(),
-        client: plain(&client.id, 200),
+        client: plain(&client.id, MAX_NAME),
         code: code.clone(),
         description: description.clone(),
         by: client.source,

@@ -13,6 +13,7 @@ use crate::auth::net::http::{Http, host_of, is_unavailable};
 use crate::auth::oauth::client_auth::{authenticated, with_client_id};
 use crate::auth::oauth::token_endpoint::{ClientAuthAttempts, Error, has_key};
 use crate::auth::oauth::token_response::{code_of, description_of, redacted, unavailable};
+use crate::auth::text_limits::{MAX_CODE, MAX_DESCRIPTION};
 use crate::secret::Secret;
 use crate::text::plain;
 
@@ -62,8 +63,8 @@ async fn revoke_once(
             Err(Error::Refused {
                 host: host_of(at),
                 code: code_of(&answer)
-                    .map_or_else(|| format!("http_{status}"), |code| clean(code, 100)),
-                description: description_of(&answer).map(|text| clean(text, 300)),
+                    .map_or_else(|| format!("http_{status}"), |code| clean(code, MAX_CODE)),
+                description: description_of(&answer).map(|text| clean(text, MAX_DESCRIPTION)),
             })
         }
     }

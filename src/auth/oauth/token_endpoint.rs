@@ -26,6 +26,7 @@ use crate::auth::oauth::jws::Key;
 use crate::auth::oauth::oauth2_adapter::{self, TokenResponse};
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::oauth::token_response::{code_of, normalize, redacted};
+use crate::auth::text_limits::MAX_DESCRIPTION;
 use crate::secret::Secret;
 use crate::text::plain;
 
@@ -198,7 +199,7 @@ impl Endpoint<'_> {
             Err(RequestTokenError::Request(fault)) => return Err(Error::Failed(fault)),
             Err(RequestTokenError::ServerResponse(refusal)) => {
                 let secrets = sent.iter().copied().chain(self.client.secret.as_ref());
-                let clean = |text: &str| plain(&redacted(text, secrets.clone()), 300);
+                let clean = |text: &str| plain(&redacted(text, secrets.clone()), MAX_DESCRIPTION);
                 return Err(Error::Refused {
                     host: host_of(self.url),
                     code: clean(refusal.error().as_ref()),

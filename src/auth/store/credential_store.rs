@@ -15,6 +15,7 @@ use crate::auth::settings::Settings;
 use crate::auth::store::locked_vault::{self, Unlocking};
 use crate::auth::store::name::{self, TokenName};
 use crate::auth::store::record::{ClientRecord, TokenRecord, TokenState};
+use crate::auth::text_limits::MAX_NAME;
 use crate::store::{EntryKind, Error as StoreError, Expected, Vault, VaultLock};
 use crate::text::plain;
 
@@ -295,14 +296,14 @@ impl CredentialStore {
         was.map_or(Ok(()), |was| {
             Err(registration::Error::OtherServer {
                 what: match id {
-                    Some(id) => format!("the client {}", plain(id, 200)),
+                    Some(id) => format!("the client {}", plain(id, MAX_NAME)),
                     None if self.settings.grant.kind() == GrantType::Workload => {
                         "the assertion".to_owned()
                     }
                     None => "the token for registering".to_owned(),
                 },
-                was: plain(&was, 200),
-                now: plain(server.issuer(), 200),
+                was: plain(&was, MAX_NAME),
+                now: plain(server.issuer(), MAX_NAME),
             }
             .into())
         })

@@ -127,8 +127,8 @@ impl Connections {
         if !is_post && request.method() != Method::GET {
             return refused(StatusCode::METHOD_NOT_ALLOWED);
         }
-        // A browser names the page that a POST began at, which is the authorization server's. A GET that has an origin was
-        // made by a script.
+        // A browser names the page that a POST began at, which is the authorization server's. A GET that has an origin
+        // was made by a script.
         if !is_post && text_of(headers, &ORIGIN).is_some_and(|origin| origin != "null") {
             return refused(StatusCode::FORBIDDEN);
         }

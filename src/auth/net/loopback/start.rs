@@ -7,8 +7,8 @@
 //! with that cookie. A further request without the cookie shows that two have read the address, and nothing tells which
 //! of them is the user.
 //!
-//! Cookies do not tell ports apart (RFC 6265 section 8.5), so the name of the cookie is random too: two sign-ins at the same
-//! time do not take each other's.
+//! Cookies do not tell ports apart (RFC 6265 section 8.5), so the name of the cookie is random too: two sign-ins at the
+//! same time do not take each other's.
 //!
 //! RFC 9700 section 4.7, RFC 6265, RFC 6265bis section 5.6.7 (`SameSite`).
 

@@ -3,6 +3,7 @@
 use url::Url;
 
 use crate::auth::net::{guard, http};
+use crate::auth::text_limits::MAX_NAME;
 use crate::text::plain;
 
 /// The reason why the place to sign in is not known.
@@ -73,8 +74,8 @@ fn names(found: &str) -> String {
 impl Error {
     pub(super) fn other_resource(wanted: &Url, found: &str) -> Self {
         Self::OtherResource {
-            wanted: plain(wanted.as_str(), 200),
-            found: plain(found, 200),
+            wanted: plain(wanted.as_str(), MAX_NAME),
+            found: plain(found, MAX_NAME),
         }
     }
 

@@ -4,8 +4,8 @@
 //! another place; the first fault is reported if none is left. Two things end the search: a document of the right kind
 //! that is about another subject, and an outage before the endpoints of 2025-03-26 would be guessed.
 //!
-//! RFC 9728 section 3, RFC 8414 section 3, OpenID Connect Discovery 1.0 section 4; MCP 2025-03-26, "Fallbacks for Servers
-//! without Metadata Discovery".
+//! RFC 9728 section 3, RFC 8414 section 3, OpenID Connect Discovery 1.0 section 4; MCP 2025-03-26, "Fallbacks for
+//! Servers without Metadata Discovery".
 
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use crate::auth::net::http::{self, Document, Http};
 use crate::auth::oauth::metadata_urls::{
     issuer_of_place, issuer_places, resource_places, same_issuer,
 };
+use crate::auth::text_limits::MAX_NAME;
 use crate::text::plain;
 
 /// Asks the resource for its metadata: at the place that the challenge named, else at the well-known ones. A named
@@ -169,8 +170,8 @@ async fn at_the_resource(
             .await
         {
             Err(Error::NoMetadata { .. } | Error::OtherIssuer { .. }) => Err(Error::OtherIssuer {
-                asked: plain(origin, 200),
-                found: plain(&claimed, 200),
+                asked: plain(origin, MAX_NAME),
+                found: plain(&claimed, MAX_NAME),
                 agrees: false,
             }),
             other => other,
@@ -179,7 +180,7 @@ async fn at_the_resource(
             // An outage is no evidence of a server without metadata.
             (Some(fault), _) => Err(fault.clone()),
             (None, Some(_)) => Err(Error::NoMetadata {
-                issuer: plain(origin, 200),
+                issuer: plain(origin, MAX_NAME),
             }),
             (None, None) => AuthorizationServer::guessed(http, origin, &assumed(origin)),
         },
@@ -231,7 +232,7 @@ async fn by_name(
         }
     }
     Err(Error::NoMetadata {
-        issuer: plain(issuer, 200),
+        issuer: plain(issuer, MAX_NAME),
     })
 }
 
@@ -252,7 +253,7 @@ async fn search(
 ) -> Result<Option<IssuerLookup>, Error> {
     let places = issuer_places(issuer);
     let (mut first, mut lesser) = (None, None);
-    for place in places.ok_or_else(|| Error::BadIssuer(plain(issuer, 200)))? {
+    for place in places.ok_or_else(|| Error::BadIssuer(plain(issuer, MAX_NAME)))? {
         let fault = match http.document(&place).await {
             Ok(Document::Found(document)) if describes_a_server(&document) => {
                 match judge(&document) {

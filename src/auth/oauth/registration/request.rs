@@ -12,6 +12,7 @@ use crate::auth::oauth::discovery::AuthorizationServer;
 use crate::auth::oauth::known_providers::known_quirks;
 use crate::auth::oauth::token_response::{explanation, number, stated_error};
 use crate::auth::settings::Settings;
+use crate::auth::text_limits::{MAX_CODE, MAX_NAME};
 use crate::secret::Secret;
 use crate::text::plain;
 
@@ -220,9 +221,9 @@ fn read(
         let mut place = endpoint.clone();
         place.set_query(None);
         return Err(Error::Refused {
-            endpoint: plain(place.as_str(), 200),
+            endpoint: plain(place.as_str(), MAX_NAME),
             status: answer.status,
-            code: text("error").map(|code| plain(code, 100)),
+            code: text("error").map(|code| plain(code, MAX_CODE)),
             words: plain(&without(&words, settings), 500),
             redirect_uri: by_hand(settings, redirect_uri),
             advice: known_quirks(server.issuer()).advice,

@@ -36,8 +36,8 @@ impl<T> ClientAuthAttempts<T> {
         &self.client
     }
 
-    /// Takes the answer of a request. Returns the answer to go on with, unless there is another attempt to make. Where the
-    /// server takes none of them, that is the first refusal.
+    /// Takes the answer of a request. Returns the answer to go on with, unless there is another attempt to make. Where
+    /// the server takes none of them, that is the first refusal.
     pub(in crate::auth) fn after(&mut self, answer: Result<T, Error>) -> Option<Result<T, Error>> {
         self.tried.push(self.client.clone());
         let next = match &answer {

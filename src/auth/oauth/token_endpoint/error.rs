@@ -3,6 +3,7 @@
 use crate::auth::client::Client;
 use crate::auth::net::http;
 use crate::auth::oauth::observed_quirks::Adjustment;
+use crate::auth::text_limits::MAX_NAME;
 use crate::secret::Secret;
 use crate::text::{plain, said};
 
@@ -108,7 +109,7 @@ impl Error {
 /// Checks that a client that is proved by a key has its key.
 pub(in crate::auth) fn has_key(client: &Client) -> Result<(), Error> {
     if client.lacks_key() {
-        return Err(Error::NoKey(plain(&client.id, 200)));
+        return Err(Error::NoKey(plain(&client.id, MAX_NAME)));
     }
     Ok(())
 }
