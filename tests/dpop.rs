@@ -291,7 +291,7 @@ async fn a_stolen_token_without_its_key_is_worth_nothing() {
     let thief = Prover::new(Key::generate().unwrap(), &HintCache::default());
     let proof = |of: &Prover, method: &str, for_what: &Secret| {
         let at = SystemTime::UNIX_EPOCH;
-        of.proof(dpop::Server::Resource, method, &url, Some(for_what), at)
+        of.proof(dpop::ServerRole::Resource, method, &url, Some(for_what), at)
             .unwrap()
     };
     assert_eq!(guarded.shown(with("Bearer", None)), 401);
@@ -332,7 +332,7 @@ async fn a_stolen_token_without_its_key_is_worth_nothing() {
         headers.insert("content-type", kind.parse().unwrap());
         if is_proven {
             let proof = thief.proof(
-                dpop::Server::Authorization,
+                dpop::ServerRole::Authorization,
                 "POST",
                 &at,
                 None,

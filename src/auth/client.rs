@@ -26,7 +26,7 @@ pub struct Client {
     /// Another way in which the server takes secrets, for when it refuses the first.
     pub other: Option<Method>,
     /// The source of the client.
-    pub source: Source,
+    pub source: ClientSource,
     /// The way in which the client's assertions are signed, where it authenticates with assertions.
     pub signing: Option<AssertionSigning>,
 }
@@ -40,7 +40,7 @@ impl Client {
             method: Method::None,
             header_only: false,
             other: None,
-            source: Source::Given,
+            source: ClientSource::Given,
             signing: None,
         }
     }
@@ -132,7 +132,7 @@ impl Method {
 
 /// The source of a client id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum ClientSource {
     /// A client id from the user.
     Given,
     /// A client id that is the address of mcpipe's metadata document.
@@ -141,7 +141,7 @@ pub enum Source {
     Registered,
 }
 
-impl Source {
+impl ClientSource {
     /// Returns the source's name in the vault.
     pub fn name(self) -> &'static str {
         match self {

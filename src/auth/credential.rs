@@ -6,7 +6,7 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use url::{Origin, Url};
 
 use super::oauth::challenge::Challenge;
-use super::oauth::dpop::{ProofRetry, Prover, Server, ServerHints};
+use super::oauth::dpop::{ProofRetry, Prover, ServerHints, ServerRole};
 use crate::secret::Secret;
 
 /// A token that mcpipe sends to the remote with each request.
@@ -40,7 +40,7 @@ impl Credential {
         }
         let scheme = match &self.prover {
             Some(prover) => {
-                let whom = (Server::Resource, method, url);
+                let whom = (ServerRole::Resource, method, url);
                 prover.apply(to, whom, Some(&self.token), nonce, now);
                 "DPoP"
             }
@@ -57,7 +57,7 @@ impl Credential {
     pub fn hints(&self) -> ServerHints {
         let prover = self.prover.as_ref();
         prover.map_or_else(ServerHints::default, |prover| {
-            prover.hints().hints_of(Server::Resource, &self.home)
+            prover.hints().hints_of(ServerRole::Resource, &self.home)
         })
     }
 
@@ -68,7 +68,7 @@ impl Credential {
         {
             prover
                 .hints()
-                .learn(Server::Resource, &self.home, headers, now);
+                .learn(ServerRole::Resource, &self.home, headers, now);
         }
     }
 
@@ -84,7 +84,7 @@ impl Credential {
     ) -> bool {
         self.prover.as_ref().is_some_and(|prover| {
             let said = (why.error.as_deref(), headers);
-            let whom = (Server::Resource, &self.home);
+            let whom = (ServerRole::Resource, &self.home);
             prover.hints().should_retry(retry, whom, said, before, now)
         })
     }

@@ -263,14 +263,14 @@ impl Cause {
         }
     }
 
-    pub(in crate::auth) fn fault(&self) -> Option<&http::Error> {
+    pub(in crate::auth) fn http_error(&self) -> Option<&http::Error> {
         match self {
             Self::Network(fault)
             | Self::Discovery(discovery::Error::Http(fault))
             | Self::Registration(registration::Error::Http(fault))
             | Self::Tokens(token_endpoint::Error::Failed(fault)) => Some(fault),
-            Self::Unattended(error) => error.fault(),
-            Self::Guessed { why, .. } => why.fault(),
+            Self::Unattended(error) => error.http_error(),
+            Self::Guessed { why, .. } => why.http_error(),
             _ => None,
         }
     }
@@ -349,7 +349,7 @@ impl Cause {
             Self::OtherProcessFailed { is_passing, .. } => *is_passing,
             // Another process holds the lock, and waits for a slow server.
             Self::Vault(store::Error::Busy { .. }) => true,
-            _ => self.fault().is_some_and(http::Error::is_passing),
+            _ => self.http_error().is_some_and(http::Error::is_passing),
         }
     }
 }
@@ -380,13 +380,13 @@ pub enum UnattendedError {
 }
 
 impl UnattendedError {
-    pub(in crate::auth) fn fault(&self) -> Option<&http::Error> {
+    pub(in crate::auth) fn http_error(&self) -> Option<&http::Error> {
         match self {
             Self::Refused {
                 error: token_endpoint::Error::Failed(fault),
                 ..
             } => Some(fault),
-            Self::Provider(error) => error.fault(),
+            Self::Provider(error) => error.http_error(),
             _ => None,
         }
     }
@@ -441,11 +441,11 @@ pub enum ProviderError {
 }
 
 impl ProviderError {
-    pub(in crate::auth) fn fault(&self) -> Option<&http::Error> {
+    pub(in crate::auth) fn http_error(&self) -> Option<&http::Error> {
         match self {
             Self::Discovery(discovery::Error::Http(fault))
             | Self::Refused(token_endpoint::Error::Failed(fault)) => Some(fault),
-            Self::SignIn { why, .. } => why.cause().fault(),
+            Self::SignIn { why, .. } => why.cause().http_error(),
             _ => None,
         }
     }

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use mcpipe::auth::Settings;
-use mcpipe::auth::client::{Client, Method, Source};
+use mcpipe::auth::client::{Client, ClientSource, Method};
 use mcpipe::auth::oauth::scope::Scopes;
 use mcpipe::auth::store::name::shared_name;
 use mcpipe::auth::store::record::ClientRecord;
@@ -186,14 +186,14 @@ fn words_for_clients_in_the_vault_are_these() {
             "private_key_jwt"
         ]
     );
-    let of = |source: Source| source.name();
+    let of = |source: ClientSource| source.name();
     assert_eq!(
         [
-            of(Source::Given),
-            of(Source::Document),
-            of(Source::Registered)
+            of(ClientSource::Given),
+            of(ClientSource::Document),
+            of(ClientSource::Registered)
         ],
         ["given", "document", "registered"]
     );
-    assert_eq!(Client::anonymous().source, Source::Given);
+    assert_eq!(Client::anonymous().source, ClientSource::Given);
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use mcpipe::auth::User;
 use mcpipe::auth::client::AssertionSigning;
-use mcpipe::auth::client::{Client, Method, Source};
+use mcpipe::auth::client::{Client, ClientSource, Method};
 use mcpipe::auth::grant::GrantType;
 use mcpipe::auth::oauth::jws::{Algorithm, Key};
 use mcpipe::auth::oauth::observed_quirks::ObservedQuirks;
@@ -33,7 +33,7 @@ fn client() -> Client {
         method: Method::Basic,
         header_only: true,
         other: Some(Method::Post),
-        source: Source::Registered,
+        source: ClientSource::Registered,
         signing: Some(AssertionSigning {
             algorithm: Algorithm::Es256,
             audience: "https://as.example".to_owned(),

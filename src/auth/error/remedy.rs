@@ -40,7 +40,7 @@ impl Error {
                 }
             );
         error.status = self.why.key_refused();
-        if let Some(http::Error::Unavailable { retry_after, .. }) = self.why.fault() {
+        if let Some(http::Error::Unavailable { retry_after, .. }) = self.why.http_error() {
             error.retry_after = *retry_after;
         }
         error.is_after_a_sign_in = self.is_after_a_sign_in;
@@ -95,10 +95,10 @@ impl Cause {
         Some(match self {
             Self::HeaderRefused { given, .. } => given.hint(),
             Self::Vault(error) => return error.hint(),
-            why if matches!(why.fault(), Some(http::Error::ClientCertRefused { .. })) => {
+            why if matches!(why.http_error(), Some(http::Error::ClientCertRefused { .. })) => {
                 crate::tls::ClientCertRefused::HINT.to_owned()
             }
-            why if let Some(http::Error::Untrusted { why, .. }) = why.fault() => {
+            why if let Some(http::Error::Untrusted { why, .. }) = why.http_error() => {
                 why.hint().to_owned()
             }
             Self::Guessed { why, .. } if matches!(**why, Self::Unattended(_)) => {

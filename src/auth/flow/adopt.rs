@@ -11,7 +11,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::auth::Cause;
-use crate::auth::client::{Client, Source};
+use crate::auth::client::{Client, ClientSource};
 use crate::auth::flow::refresh;
 use crate::auth::grant::GrantType;
 use crate::auth::net::http::Http;
@@ -370,7 +370,7 @@ fn registration(
             method,
             header_only: false,
             other: None,
-            source: Source::Registered,
+            source: ClientSource::Registered,
             signing: None,
         },
         redirect_uri: client.redirect_uri.unwrap_or_default(),

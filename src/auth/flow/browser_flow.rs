@@ -7,7 +7,7 @@ use oauth2::CsrfToken;
 use url::Url;
 
 use crate::auth::Cause;
-use crate::auth::client::{Client, Source};
+use crate::auth::client::{Client, ClientSource};
 use crate::auth::flow::attempt::Attempt;
 use crate::auth::flow::callback::{self, Unfinished, contested};
 use crate::auth::flow::client_and_listener::{self, ClientAndListener};
@@ -284,7 +284,7 @@ impl<'a> BrowserSignIn<'a> {
             scope, previous, ..
         } = &self.attempt;
         if is_about_client(code) {
-            let is_ours = client.source == Source::Registered;
+            let is_ours = client.source == ClientSource::Registered;
             (is_ours && !self.is_registered_anew).then_some(Repair::Register)
         } else if code == "invalid_scope" {
             adjust::may_leave_out_scope(settings, scope.as_ref()).then_some(Repair::LeaveOutScope)

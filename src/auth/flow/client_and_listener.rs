@@ -9,7 +9,7 @@ use oauth2::CsrfToken;
 use url::Url;
 
 use crate::auth::Cause;
-use crate::auth::client::{Client, Source};
+use crate::auth::client::{Client, ClientSource};
 use crate::auth::flow::attempt::Attempt;
 use crate::auth::flow::context::Context;
 use crate::auth::net::http::{self, Http, host_of};
@@ -38,7 +38,7 @@ pub(in crate::auth) async fn select(
     let (settings, store, server) = (&*context.settings, &context.store, attempt.server);
     let learned = &attempt.previous.learned;
     if let Some(mut client) = registration::known(server, settings)? {
-        if client.source == Source::Given {
+        if client.source == ClientSource::Given {
             store.belongs_there(Some(&client.id), server).await?;
         }
         learned.correct(&mut client);

@@ -12,7 +12,7 @@ use serde_json::json;
 use url::Url;
 
 use crate::auth::Cause;
-use crate::auth::client::{Client, Source};
+use crate::auth::client::{Client, ClientSource};
 use crate::auth::flow::attempt::Attempt;
 use crate::auth::flow::context::Context;
 use crate::auth::flow::new_record::{self, NewTokens};
@@ -115,7 +115,7 @@ async fn request_code(
             }
             Err(error)
                 if error.is_about_client()
-                    && client.source == Source::Registered
+                    && client.source == ClientSource::Registered
                     && !is_registered_anew =>
             {
                 is_registered_anew = true;
@@ -262,7 +262,7 @@ async fn select_client(
         .or_insert_with(|| json!(["authorization_code", "refresh_token", DEVICE_CODE]));
     let name = ClientRecord::name(server.issuer(), &settings);
     if let Some(client) = registration::known(server, &context.settings)? {
-        if client.source == Source::Given {
+        if client.source == ClientSource::Given {
             context
                 .store
                 .belongs_there(Some(&client.id), server)

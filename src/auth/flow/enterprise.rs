@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::auth::Cause;
-use crate::auth::client::{Client, Source};
+use crate::auth::client::{Client, ClientSource};
 use crate::auth::error::{ProviderError, UnattendedError};
 use crate::auth::flow::token_request::TokenRequest;
 use crate::auth::flow::workload::{self, is_token};
@@ -145,7 +145,7 @@ async fn exchange(
         method: registration::method(None, has_secret, methods.as_deref()),
         header_only: false,
         other: None,
-        source: Source::Given,
+        source: ClientSource::Given,
         signing: None,
     };
     client.other = registration::other(&client, methods.as_deref());

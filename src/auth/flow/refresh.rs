@@ -4,7 +4,7 @@
 //! Locks, counts of refusals and saving are for `renew`.
 
 use crate::auth::Cause;
-use crate::auth::client::{Client, Method, Source};
+use crate::auth::client::{Client, ClientSource, Method};
 use crate::auth::flow::{adjust, token_request};
 use crate::auth::net::http::Http;
 use crate::auth::oauth::dpop::{Prover, Proving};
@@ -124,9 +124,9 @@ fn unlearned(entry: &mut TokenRecord, error: &Error) -> bool {
 pub(in crate::auth) fn current(entry: &TokenRecord, settings: &Settings) -> Client {
     let mut client = entry.client.clone();
     let named = match client.source {
-        Source::Given => settings.client_id.as_deref(),
-        Source::Document => settings.client_metadata_url.as_deref(),
-        Source::Registered => None,
+        ClientSource::Given => settings.client_id.as_deref(),
+        ClientSource::Document => settings.client_metadata_url.as_deref(),
+        ClientSource::Registered => None,
     };
     let is_theirs = named == Some(&client.id);
     if let (true, Method::PrivateKeyJwt, Some(key)) =

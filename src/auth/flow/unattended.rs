@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use crate::auth::Cause;
-use crate::auth::client::{Client, Source};
+use crate::auth::client::{Client, ClientSource};
 use crate::auth::error::UnattendedError;
 use crate::auth::flow::attempt::Attempt;
 use crate::auth::flow::context::Context;
@@ -360,7 +360,7 @@ async fn select_client(
     let is_workload = matches!(settings.grant, GrantConfig::Workload(_));
     match registration::known(server, settings)? {
         Some(client) => {
-            if client.source == Source::Given {
+            if client.source == ClientSource::Given {
                 store.belongs_there(Some(&client.id), server).await?;
             }
             Ok(client)

@@ -29,7 +29,7 @@ use crate::secret::Secret;
 
 /// The server that a proof is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Server {
+pub enum ServerRole {
     /// The authorization server.
     Authorization,
     /// The MCP server.
@@ -38,7 +38,7 @@ pub enum Server {
 
 /// Hints of servers about proofs; shared by all requests to them, and by all keys.
 #[derive(Clone, Default)]
-pub struct HintCache(Arc<Mutex<HashMap<(Server, Origin), ServerHints>>>);
+pub struct HintCache(Arc<Mutex<HashMap<(ServerRole, Origin), ServerHints>>>);
 
 /// The hints of one server.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -53,19 +53,19 @@ pub struct ServerHints {
 }
 
 impl HintCache {
-    fn all(&self) -> MutexGuard<'_, HashMap<(Server, Origin), ServerHints>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<(ServerRole, Origin), ServerHints>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the server's hints up to now.
-    pub fn hints_of(&self, server: Server, at: &Origin) -> ServerHints {
+    pub fn hints_of(&self, server: ServerRole, at: &Origin) -> ServerHints {
         let key = (server, at.clone());
         self.all().get(&key).cloned().unwrap_or_default()
     }
 
     /// Takes the hints of an answer: `DPoP-Nonce` (RFC 9449 section 8.2) and `Date`. `now` is the time at which the
     /// answer came.
-    pub fn learn(&self, server: Server, at: &Origin, headers: &HeaderMap, now: SystemTime) {
+    pub fn learn(&self, server: ServerRole, at: &Origin, headers: &HeaderMap, now: SystemTime) {
         let (nonce, date) = (nonce(headers), ahead(headers, now));
         if nonce.is_none() && date.is_none() {
             return;
@@ -84,7 +84,7 @@ impl HintCache {
     pub fn should_retry(
         &self,
         retry: &mut ProofRetry,
-        (server, at): (Server, &Origin),
+        (server, at): (ServerRole, &Origin),
         (code, headers): (Option<&str>, &HeaderMap),
         before: &ServerHints,
         now: SystemTime,
@@ -142,7 +142,7 @@ impl Prover {
     /// [`Error::Unsigned`].
     pub fn proof(
         &self,
-        server: Server,
+        server: ServerRole,
         method: &str,
         url: &Url,
         token: Option<&Secret>,
@@ -181,7 +181,7 @@ impl Prover {
     pub(in crate::auth) fn apply(
         &self,
         to: &mut HeaderMap,
-        (server, method, url): (Server, &str, &Url),
+        (server, method, url): (ServerRole, &str, &Url),
         token: Option<&Secret>,
         nonce: Option<Box<str>>,
         now: SystemTime,

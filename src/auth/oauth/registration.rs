@@ -16,7 +16,7 @@ use crate::auth::text_limits::MAX_NAME;
 
 mod request;
 
-pub use crate::auth::client::{Client, Method, Source};
+pub use crate::auth::client::{Client, ClientSource, Method};
 use crate::text::{plain, said};
 pub use request::{Registered, register};
 
@@ -66,7 +66,7 @@ pub enum Error {
         /// The server's description, cleaned.
         description: Option<String>,
         /// The source of the client.
-        by: Source,
+        by: ClientSource,
     },
     /// The identity that the user brought belongs to another authorization server than the server names now.
     #[error("the server now names another sign-in service, {now}: {what} belongs to {was}")]
@@ -167,7 +167,7 @@ impl Error {
             }
             Self::BadDocument(_) => "correct --client-metadata-url".to_owned(),
             Self::NotTaken { by, .. } => match by {
-                Source::Document => "correct --client-metadata-url, or leave it out".to_owned(),
+                ClientSource::Document => "correct --client-metadata-url, or leave it out".to_owned(),
                 _ => "check --client-id and what proves it (--client-secret-env, --client-secret-file, --client-key), and that \
                       this client is still registered there"
                     .to_owned(),
@@ -186,7 +186,7 @@ impl Error {
 /// [`Error::BadDocument`].
 pub fn known(server: &AuthorizationServer, settings: &Settings) -> Result<Option<Client>, Error> {
     if let Some(id) = &settings.client_id {
-        if let Some(client) = signed(id, Source::Given, server, settings)? {
+        if let Some(client) = signed(id, ClientSource::Given, server, settings)? {
             return Ok(Some(client));
         }
         let mut client = Client {
@@ -202,7 +202,7 @@ pub fn known(server: &AuthorizationServer, settings: &Settings) -> Result<Option
                 }),
             header_only: false,
             other: None,
-            source: Source::Given,
+            source: ClientSource::Given,
             signing: None,
         };
         client.other = other(&client, server.auth_methods());
@@ -218,7 +218,7 @@ pub fn known(server: &AuthorizationServer, settings: &Settings) -> Result<Option
     if !is_document_address(url) {
         return Err(Error::BadDocument(plain(url, MAX_NAME)));
     }
-    if let Some(client) = signed(url, Source::Document, server, settings)? {
+    if let Some(client) = signed(url, ClientSource::Document, server, settings)? {
         return Ok(Some(client));
     }
     Ok(Some(Client {
@@ -227,7 +227,7 @@ pub fn known(server: &AuthorizationServer, settings: &Settings) -> Result<Option
         method: Method::None,
         header_only: false,
         other: None,
-        source: Source::Document,
+        source: ClientSource::Document,
         signing: None,
     }))
 }
@@ -235,7 +235,7 @@ pub fn known(server: &AuthorizationServer, settings: &Settings) -> Result<Option
 /// Returns this client, proved by the user's key; `None` if there is no key.
 fn signed(
     id: &str,
-    source: Source,
+    source: ClientSource,
     server: &AuthorizationServer,
     settings: &Settings,
 ) -> Result<Option<Client>, Error> {
@@ -305,12 +305,14 @@ pub fn not_taken(
     else {
         return None;
     };
-    (refusal.is_about_client() && client.source != Source::Registered).then(|| Error::NotTaken {
-        host: host.clone(),
-        client: plain(&client.id, MAX_NAME),
-        code: code.clone(),
-        description: description.clone(),
-        by: client.source,
+    (refusal.is_about_client() && client.source != ClientSource::Registered).then(|| {
+        Error::NotTaken {
+            host: host.clone(),
+            client: plain(&client.id, MAX_NAME),
+            code: code.clone(),
+            description: description.clone(),
+            by: client.source,
+        }
     })
 }
 

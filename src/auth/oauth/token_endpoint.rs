@@ -20,7 +20,7 @@ use url::Url;
 use crate::auth::client::{Client, Method};
 use crate::auth::net::http::{self, Http, PostResponse, host_of};
 use crate::auth::oauth::client_auth::authenticated;
-use crate::auth::oauth::dpop::{ProofRetry, Prover, Proving, Server};
+use crate::auth::oauth::dpop::{ProofRetry, Prover, Proving, ServerRole};
 use crate::auth::oauth::id_token::{IdTokenClaims, User};
 use crate::auth::oauth::jws::Key;
 use crate::auth::oauth::oauth2_adapter::{self, TokenResponse};
@@ -267,14 +267,17 @@ impl Endpoint<'_> {
         let hints = prover.hints();
         let mut retry = ProofRetry::default();
         loop {
-            let before = hints.hints_of(Server::Authorization, &at);
+            let before = hints.hints_of(ServerRole::Authorization, &at);
             // An assertion is good for one request too.
             let (mut headers, body) = authenticated(self.client, headers.clone(), &body)?;
-            let (whom, now) = ((Server::Authorization, "POST", self.url), proof.clock.now());
+            let (whom, now) = (
+                (ServerRole::Authorization, "POST", self.url),
+                proof.clock.now(),
+            );
             prover.apply(&mut headers, whom, None, retry.nonce(), now);
             let answer = self.http.post_token(self.url, headers, body).await?;
             let code = code_of(&answer);
-            let (whom, now) = ((Server::Authorization, &at), proof.clock.now());
+            let (whom, now) = ((ServerRole::Authorization, &at), proof.clock.now());
             let said = (code.as_deref(), &answer.headers);
             if !hints.should_retry(&mut retry, whom, said, &before, now) {
                 return Ok(answer);

@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::auth::client::{Client, Source};
+use crate::auth::client::{Client, ClientSource};
 use crate::auth::grant::GrantType;
 use crate::auth::net::http::TOKEN_PATIENCE;
 use crate::auth::oauth::discovery::AuthorizationServer;
@@ -179,7 +179,7 @@ impl CredentialStore {
 
     /// Removes a registration that the server does not know any more; tokens stay until they are replaced.
     pub(in crate::auth) async fn forget_registration(&self, issuer: &str, client: &Client) {
-        if client.source != Source::Registered {
+        if client.source != ClientSource::Registered {
             return;
         }
         let name = ClientRecord::name(issuer, &self.settings);
@@ -253,7 +253,7 @@ impl CredentialStore {
         redirect_uri: &str,
     ) {
         let name = ClientRecord::name(&entry.issuer, &self.settings);
-        if entry.client.source != Source::Registered {
+        if entry.client.source != ClientSource::Registered {
             return;
         }
         if let Ok(Some(record)) = self.registration(&name).await

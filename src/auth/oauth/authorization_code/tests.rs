@@ -48,7 +48,7 @@ fn asked(issuer: &str, host: &str, scope: &str) -> Vec<(String, String)> {
         method: crate::auth::client::Method::None,
         header_only: false,
         other: None,
-        source: crate::auth::oauth::registration::Source::Given,
+        source: crate::auth::oauth::registration::ClientSource::Given,
         signing: None,
     };
     let scope = Scopes::parse(scope);

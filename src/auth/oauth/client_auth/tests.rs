@@ -5,7 +5,7 @@ use serde_json::Value;
 use futures_util::FutureExt as _;
 
 use super::*;
-use crate::auth::client::{Audience, ClientKey, Source};
+use crate::auth::client::{Audience, ClientKey, ClientSource};
 use crate::auth::oauth::jws::{Algorithm, Key};
 use crate::auth::oauth::oauth2_adapter;
 use crate::clock::Clock;
@@ -21,7 +21,7 @@ fn client() -> Client {
         method: Method::PrivateKeyJwt,
         header_only: false,
         other: None,
-        source: Source::Given,
+        source: ClientSource::Given,
         signing: key.signing("https://as.example.com", &endpoint, None, &now),
     }
 }

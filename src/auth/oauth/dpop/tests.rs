@@ -75,7 +75,7 @@ fn a_proof_names_the_target_without_what_is_not_sent_in_it() {
         ),
     ] {
         let at = url(text);
-        let proof = prover().proof(Server::Resource, "POST", &at, None, now());
+        let proof = prover().proof(ServerRole::Resource, "POST", &at, None, now());
         assert_eq!(read(&proof.unwrap()).1["htu"], wanted);
     }
 }
@@ -87,7 +87,7 @@ fn a_proof_shows_the_public_key_only_and_no_two_are_alike() {
     let mut seen = std::collections::HashSet::new();
     for _ in 0..100 {
         let proof = prover
-            .proof(Server::Authorization, "POST", &at, None, now())
+            .proof(ServerRole::Authorization, "POST", &at, None, now())
             .unwrap();
         let (head, body) = read(&proof);
         assert_eq!(
@@ -111,7 +111,7 @@ fn nonces_stay_with_the_side_and_the_origin_they_came_from() {
     );
     let hints = prover.hints();
     hints.learn(
-        Server::Authorization,
+        ServerRole::Authorization,
         &here.origin(),
         &said(&[("dpop-nonce", "one")]),
         now(),
@@ -120,22 +120,22 @@ fn nonces_stay_with_the_side_and_the_origin_they_came_from() {
         let proof = prover.proof(server, "POST", at, None, now()).unwrap();
         read(&proof).1.get("nonce").cloned()
     };
-    assert_eq!(nonce(Server::Authorization, &here), Some(json!("one")));
-    assert_eq!(nonce(Server::Resource, &here), None);
-    assert_eq!(nonce(Server::Authorization, &there), None);
+    assert_eq!(nonce(ServerRole::Authorization, &here), Some(json!("one")));
+    assert_eq!(nonce(ServerRole::Resource, &here), None);
+    assert_eq!(nonce(ServerRole::Authorization, &there), None);
     hints.learn(
-        Server::Authorization,
+        ServerRole::Authorization,
         &here.origin(),
         &said(&[("dpop-nonce", "two")]),
         now(),
     );
     hints.learn(
-        Server::Authorization,
+        ServerRole::Authorization,
         &here.origin(),
         &HeaderMap::new(),
         now(),
     );
-    assert_eq!(nonce(Server::Authorization, &here), Some(json!("two")));
+    assert_eq!(nonce(ServerRole::Authorization, &here), Some(json!("two")));
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn a_proof_is_dated_by_our_clock_until_it_is_refused_for_it() {
     let at = url("https://a.example/mcp");
     let (hints, there) = (prover.hints(), at.origin());
     let dated = || {
-        let proof = prover.proof(Server::Resource, "GET", &at, None, now());
+        let proof = prover.proof(ServerRole::Resource, "GET", &at, None, now());
         read(&proof.unwrap()).1["iat"].as_i64().unwrap() - i64::try_from(NOW).unwrap()
     };
     for (date, ahead) in [
@@ -170,14 +170,14 @@ fn a_proof_is_dated_by_our_clock_until_it_is_refused_for_it() {
     ] {
         let said = said(&[("date", date)]);
         let before = dated();
-        hints.learn(Server::Resource, &there, &said, now());
+        hints.learn(ServerRole::Resource, &there, &said, now());
         assert_eq!(dated(), before, "{date}");
-        let before = hints.hints_of(Server::Resource, &there);
-        let (mut retry, whom) = (ProofRetry::default(), (Server::Resource, &there));
+        let before = hints.hints_of(ServerRole::Resource, &there);
+        let (mut retry, whom) = (ProofRetry::default(), (ServerRole::Resource, &there));
         let code = Some("invalid_dpop_proof");
         assert!(hints.should_retry(&mut retry, whom, (code, &said), &before, now()));
         assert_eq!(dated(), ahead, "{date}");
-        let before = hints.hints_of(Server::Resource, &there);
+        let before = hints.hints_of(ServerRole::Resource, &there);
         assert!(!hints.should_retry(&mut retry, whom, (code, &said), &before, now()));
     }
 }

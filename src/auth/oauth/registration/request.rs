@@ -6,7 +6,7 @@ use ::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::{Client, Error, Method, Source, by_hand, method, other};
+use super::{Client, ClientSource, Error, Method, by_hand, method, other};
 use crate::auth::net::http::{self, Http, PostResponse, host_of, is_unavailable};
 use crate::auth::oauth::discovery::AuthorizationServer;
 use crate::auth::oauth::known_providers::known_quirks;
@@ -240,7 +240,7 @@ fn read(
         header_only: false,
         other: None,
         secret: secret.map(Secret::new),
-        source: Source::Registered,
+        source: ClientSource::Registered,
         signing: None,
     };
     client.other = other(&client, server.auth_methods());

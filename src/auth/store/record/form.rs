@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::auth::client::{AssertionSigning, Client, Method, Source};
+use crate::auth::client::{AssertionSigning, Client, ClientSource, Method};
 use crate::auth::oauth::jws::Algorithm;
 use crate::secret::Secret;
 
@@ -63,7 +63,7 @@ impl StoredClient {
             method: Method::named(&self.auth_method).unwrap_or(Method::None),
             header_only: self.header_only,
             other: self.other_method.as_deref().and_then(Method::named),
-            source: Source::named(&self.client_source),
+            source: ClientSource::named(&self.client_source),
         }
     }
 }
