@@ -34,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::auth::store::locked_vault::Closed;
-use crate::era::{Action, Arrival, ExchangeId};
+use crate::era::{Action, Arrival, ExchangeId, Post};
 use crate::frame::{BridgeError, Frame, Id, Malformed, Parsed};
 use crate::remote::Remote;
 use crate::stdio::{Line, Written};
@@ -291,52 +291,13 @@ impl<R: Remote> Bridge<R> {
     async fn perform(&mut self, actions: Vec<Action>) -> Result<(), WriterGone> {
         for action in actions {
             match action {
-                // Every answer of the server passes here, also while the bridge drains: the place for a policy that
-                // trims results, before `close` forgets the method of the request. What mcpipe itself says to the
-                // host (an early `initialize`, errors while it drains) does not pass here.
-                Action::Reply(frame) => {
-                    if let Some(identity) = self.early_initialize.identity(&frame) {
-                        self.memory.remember_identity(identity);
-                    }
-                    if self.early_initialize.is_handshake(&frame) {
-                        self.unopened = self.unopened.and(reason_of(&frame));
-                    }
-                    let news = self.early_initialize.remote_answers(&frame);
-                    for frame in std::iter::once(frame).chain(news) {
-                        if let Some(written) = self.inflight.close(frame) {
-                            self.conversation.answered();
-                            self.write(written).await?;
-                        }
-                    }
-                }
+                Action::Reply(frame) => self.reply(frame).await?,
                 Action::Cancelled(id) => {
                     if let Some(written) = self.inflight.cancel(&id) {
                         self.write(written).await?;
                     }
                 }
-                Action::Post(post) => {
-                    if post.endpoint.is_some() {
-                        self.exchanges.outstanding.note_revision(&post.headers);
-                    }
-                    let exchanges = Arc::clone(&self.exchanges);
-                    let exchange = post.exchange;
-                    if post.frame.is_response() && self.running.len() >= MAX_OPEN {
-                        // The server asks without end and takes no answer.
-                        let full = BridgeError::new("busy", "The server takes no more answers.");
-                        let last = Arrival::Failed(full);
-                        self.spawn(exchange, false, None, async move {
-                            exchanges.tell(exchange, last).await;
-                        });
-                        continue;
-                    }
-                    let id = post.frame.id().filter(|_| post.frame.is_request()).cloned();
-                    self.spawn(
-                        exchange,
-                        false,
-                        id,
-                        async move { exchanges.post(post).await },
-                    );
-                }
+                Action::Post(post) => self.post(post),
                 Action::Listen(listen) => {
                     let exchanges = Arc::clone(&self.exchanges);
                     self.spawn(listen.exchange, true, None, async move {
@@ -368,6 +329,48 @@ impl<R: Remote> Bridge<R> {
             }
         }
         Ok(())
+    }
+
+    /// Passes a message of the server to the host. Every answer of the server passes here, also while the bridge drains: the
+    /// place for a policy that trims results, before `close` forgets the method of the request. What mcpipe itself says to
+    /// the host (an early `initialize`, errors while it drains) does not pass here.
+    async fn reply(&mut self, frame: Frame) -> Result<(), WriterGone> {
+        if let Some(identity) = self.early_initialize.identity(&frame) {
+            self.memory.remember_identity(identity);
+        }
+        if self.early_initialize.is_handshake(&frame) {
+            self.unopened = self.unopened.and(reason_of(&frame));
+        }
+        let news = self.early_initialize.remote_answers(&frame);
+        for frame in std::iter::once(frame).chain(news) {
+            if let Some(written) = self.inflight.close(frame) {
+                self.conversation.answered();
+                self.write(written).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts the exchange that posts a frame.
+    fn post(&mut self, post: Post) {
+        if post.endpoint.is_some() {
+            self.exchanges.outstanding.note_revision(&post.headers);
+        }
+        let exchanges = Arc::clone(&self.exchanges);
+        let exchange = post.exchange;
+        if post.frame.is_response() && self.running.len() >= MAX_OPEN {
+            // The server asks without end and takes no answer.
+            let full = BridgeError::new("busy", "The server takes no more answers.");
+            let last = Arrival::Failed(full);
+            self.spawn(exchange, false, None, async move {
+                exchanges.tell(exchange, last).await;
+            });
+            return;
+        }
+        let id = post.frame.id().filter(|_| post.frame.is_request()).cloned();
+        self.spawn(exchange, false, id, async move {
+            exchanges.post(post).await;
+        });
     }
 
     fn spawn(

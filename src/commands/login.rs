@@ -18,6 +18,7 @@ use crate::logging::Output;
 use crate::remote::TransportError;
 use crate::report::{Failure, Kind, NETWORK};
 use crate::settings::{self, Environment};
+use crate::store::Vault;
 
 /// Asks the server for its challenge, and signs in accordingly.
 ///
@@ -70,42 +71,52 @@ pub async fn run(args: &TargetArgs, env: &Environment) -> Result<(), Failure> {
     authorizer.settle(LAST_TOKEN).await;
     match (credential, greeting) {
         (Ok(_), _) => {
-            let kept = accounts::status(&vault).await?;
-            let kept = kept
-                .iter()
-                .filter(|kept| {
-                    accounts::is_same_place(&kept.resource, &resource) && kept.account == account
-                })
-                .max_by_key(|kept| kept.revision);
-            let Some(kept) = kept else {
-                return Err(Failure::new(
-                    Kind::Failed,
-                    "signed in, but the tokens could not be kept",
-                )
-                .hint("the log says why; mend that and sign in again"));
-            };
-            if kept.grant != GrantType::User {
-                let whom = kept.user.as_ref();
-                let whom = whom.map_or_else(String::new, |it| format!(" for {}", it.words()));
-                return print(&format!(
-                    "Got a token for {resource} by {}{whom}.\n",
-                    kept.grant.name()
-                ));
-            }
-            let lasting = if kept.is_renewable || kept.expires_at.is_none() {
-                ""
-            } else {
-                "No refresh token was given: when this token ends, you have to sign in again.\n"
-            };
-            let signed_in = auth::signed_in(&resource, &account, kept.user.as_ref());
-            // Stderr has said it; where both streams are one terminal the text is said once.
-            let is_said = env.is_terminal && io::stdout().is_terminal();
-            let signed_in = if is_said { "" } else { &signed_in };
-            print(&format!("{signed_in}{lasting}"))
+            let text = signed_in(&vault, &resource, &account, env).await?;
+            print(&text)
         }
         (Err(error), Greeting::Challenged(_)) => Err(after_login(error)),
         (Err(error), greeting) => Err(unasked(error, &greeting)),
     }
+}
+
+/// Returns the text for a user who has signed in, from the record that the vault has by now.
+async fn signed_in(
+    vault: &Vault,
+    resource: &str,
+    account: &str,
+    env: &Environment,
+) -> Result<String, Failure> {
+    let records = accounts::status(vault).await?;
+    let record = records
+        .iter()
+        .filter(|record| {
+            accounts::is_same_place(&record.resource, resource) && record.account == account
+        })
+        .max_by_key(|record| record.revision);
+    let Some(record) = record else {
+        return Err(
+            Failure::new(Kind::Failed, "signed in, but the tokens could not be kept")
+                .hint("the log says why; mend that and sign in again"),
+        );
+    };
+    if record.grant != GrantType::User {
+        let whom = record.user.as_ref();
+        let whom = whom.map_or_else(String::new, |it| format!(" for {}", it.words()));
+        return Ok(format!(
+            "Got a token for {resource} by {}{whom}.\n",
+            record.grant.name()
+        ));
+    }
+    let lasting = if record.is_renewable || record.expires_at.is_none() {
+        ""
+    } else {
+        "No refresh token was given: when this token ends, you have to sign in again.\n"
+    };
+    let signed_in = auth::signed_in(resource, account, record.user.as_ref());
+    // Stderr has said it; where both streams are one terminal the text is said once.
+    let is_said = env.is_terminal && io::stdout().is_terminal();
+    let signed_in = if is_said { "" } else { &signed_in };
+    Ok(format!("{signed_in}{lasting}"))
 }
 
 /// Lets the user paste the address where the browser ended, which may be on another machine. Reads the terminal from

@@ -2,17 +2,20 @@
 
 use std::future;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use http::HeaderMap;
 use tokio::sync::watch;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Authorizer;
-use crate::auth::store::locked_vault::{self, Closed, asking_long};
-use crate::header_secrets;
-use crate::remote::deferred_headers::{self, DeferredHeaders, HeadersUnavailable, Reader};
+use crate::auth::store::locked_vault::{self, Closed, WaitingForUnlock, asking_long};
+use crate::header_secrets::{self, Template};
+use crate::remote::deferred_headers::{
+    self, DeferredHeaders, HeadersSender, HeadersUnavailable, Reader,
+};
 use crate::report::Failure;
 use crate::settings::{self, Anew, Target};
 use crate::store::{self, Vault};
@@ -62,77 +65,19 @@ impl Secrets {
             promise.settle(Ok(plain));
             return Some(deferred);
         }
-        let (mistake, is_made) = (Arc::clone(&self.mistake), self.is_made.clone());
-        let (authorizer, leaving) = (Arc::clone(authorizer), self.leaving.clone());
-        self.tasks.spawn(async move {
-            let mut waiting = None;
-            loop {
-                let locks = vault.heed_lock().await;
-                let now = settings::now();
-                let lending = header_secrets::headers(&vault, &templates, &origin, now);
-                let mut lending = std::pin::pin!(lending);
-                let access_token = tokio::select! {
-                    biased;
-                    access_token = &mut lending => access_token,
-                    // A program that gives the key may ask the user.
-                    () = asking_long(vault.is_asking()) => {
-                        let why = Closed::Asking;
-                        waiting.get_or_insert_with(|| authorizer.wait_for_unlock(why));
-                        let bridge_error = why.to_bridge_error();
-                        let why = HeadersUnavailable { why: bridge_error.message, hint: bridge_error.hint };
-                        promise.is_locked(why, patience);
-                        lending.await
-                    }
-                };
-                match access_token {
-                    Ok(headers) => {
-                        let mut all = plain.clone();
-                        all.extend(headers);
-                        promise.settle(Ok(all));
-                        waiting = None;
-                        header_secrets::note_use(&vault, &templates, now).await;
-                        if !vault.is_lockable() {
-                            return;
-                        }
-                        let locked = async {
-                            while vault.heed_lock().await == locks {
-                                time::sleep(WATCH).await;
-                            }
-                        };
-                        if leaving.run_until_cancelled(locked).await.is_none() {
-                            return;
-                        }
-                        promise.withdraw();
-                    }
-                    Err(header_secrets::Error::Vault(error @ store::Error::Locked { .. })) => {
-                        waiting.get_or_insert_with(|| authorizer.wait_for_unlock(Closed::Locked));
-                        let bridge_error = Closed::Locked.to_bridge_error();
-                        let why = HeadersUnavailable {
-                            why: error.to_string(),
-                            hint: bridge_error.hint,
-                        };
-                        promise.is_locked(why, patience);
-                        let glance = time::sleep(locked_vault::POLL);
-                        if leaving.run_until_cancelled(glance).await.is_none() {
-                            return;
-                        }
-                    }
-                    // The user who configured it must be told; a host would show an answer to the model.
-                    Err(error) if error.is_usage() => {
-                        *mistake.lock().unwrap_or_else(PoisonError::into_inner) =
-                            Some(error.into());
-                        is_made.send_replace(true);
-                        // No request is answered: the process ends.
-                        future::pending::<()>().await;
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "no secret for the headers");
-                        promise.settle(Err(withheld(&error)));
-                        return;
-                    }
-                }
-            }
-        });
+        let fetch = Fetch {
+            vault,
+            templates,
+            origin,
+            plain,
+            promise,
+            patience,
+            authorizer: Arc::clone(authorizer),
+            mistake: Arc::clone(&self.mistake),
+            is_made: self.is_made.clone(),
+            leaving: self.leaving.clone(),
+        };
+        self.tasks.spawn(fetch.run());
         Some(deferred)
     }
 
@@ -157,6 +102,102 @@ impl Secrets {
         self.leaving.cancel();
         self.tasks.close();
         let _ = time::timeout(LAST_NOTE, self.tasks.wait()).await;
+    }
+}
+
+/// The task that fetches the secrets of one target's headers, and fetches them again after the user has locked the vault.
+struct Fetch {
+    vault: Arc<Vault>,
+    templates: Vec<Template>,
+    origin: String,
+    /// The headers without secrets.
+    plain: HeaderMap,
+    promise: HeadersSender,
+    /// The time for which requests wait while the vault is locked.
+    patience: Option<Duration>,
+    authorizer: Arc<Authorizer>,
+    mistake: Arc<Mutex<Option<Failure>>>,
+    is_made: watch::Sender<bool>,
+    leaving: CancellationToken,
+}
+
+impl Fetch {
+    async fn run(self) {
+        let mut waiting = None;
+        loop {
+            let locks = self.vault.heed_lock().await;
+            let now = settings::now();
+            match self.headers(now, &mut waiting).await {
+                Ok(headers) => {
+                    let mut all = self.plain.clone();
+                    all.extend(headers);
+                    self.promise.settle(Ok(all));
+                    waiting = None;
+                    header_secrets::note_use(&self.vault, &self.templates, now).await;
+                    if !self.vault.is_lockable() {
+                        return;
+                    }
+                    let locked = async {
+                        while self.vault.heed_lock().await == locks {
+                            time::sleep(WATCH).await;
+                        }
+                    };
+                    if self.leaving.run_until_cancelled(locked).await.is_none() {
+                        return;
+                    }
+                    self.promise.withdraw();
+                }
+                Err(header_secrets::Error::Vault(error @ store::Error::Locked { .. })) => {
+                    waiting.get_or_insert_with(|| self.authorizer.wait_for_unlock(Closed::Locked));
+                    let why = HeadersUnavailable {
+                        why: error.to_string(),
+                        hint: Closed::Locked.to_bridge_error().hint,
+                    };
+                    self.promise.is_locked(why, self.patience);
+                    let pause = time::sleep(locked_vault::POLL);
+                    if self.leaving.run_until_cancelled(pause).await.is_none() {
+                        return;
+                    }
+                }
+                // The user who configured it must be told; a host would show an answer to the model.
+                Err(error) if error.is_usage() => return self.report(error).await,
+                Err(error) => {
+                    tracing::warn!(%error, "no secret for the headers");
+                    self.promise.settle(Err(withheld(&error)));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Returns the headers from the vault. While a program that gives the vault's key asks the user, requests wait as for
+    /// an unlock.
+    async fn headers(
+        &self,
+        now: SystemTime,
+        waiting: &mut Option<WaitingForUnlock>,
+    ) -> Result<HeaderMap, header_secrets::Error> {
+        let fetched = header_secrets::headers(&self.vault, &self.templates, &self.origin, now);
+        let mut fetched = std::pin::pin!(fetched);
+        tokio::select! {
+            biased;
+            headers = &mut fetched => headers,
+            () = asking_long(self.vault.is_asking()) => {
+                let why = Closed::Asking;
+                waiting.get_or_insert_with(|| self.authorizer.wait_for_unlock(why));
+                let bridge_error = why.to_bridge_error();
+                let why = HeadersUnavailable { why: bridge_error.message, hint: bridge_error.hint };
+                self.promise.is_locked(why, self.patience);
+                fetched.await
+            }
+        }
+    }
+
+    /// Reports a mistake in the user's arguments. Never returns, and no request is answered: the process ends.
+    async fn report(self, error: header_secrets::Error) {
+        *self.mistake.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.into());
+        self.is_made.send_replace(true);
+        future::pending::<()>().await;
     }
 }
 

@@ -135,6 +135,28 @@ pub(super) fn grant(
     env: &Environment,
 ) -> Result<(GrantConfig, Option<Url>), Failure> {
     let given = &args.grant;
+    refuse_two_grants(args)?;
+    refuse_two_proofs(args, has)?;
+    let grant = configured(args, has, allow_http, env)?;
+    if !matches!(grant, GrantConfig::Enterprise(_)) {
+        refuse_provider_flags(given)?;
+    }
+    let endpoint = match &given.token_endpoint {
+        Some(_) if matches!(grant, GrantConfig::User) => {
+            let others = "--client-credentials, an assertion or a provider";
+            return Err(Mistake::Alone("--token-endpoint", others).into());
+        }
+        endpoint => endpoint
+            .as_deref()
+            .map(|url| address(url, "--token-endpoint", allow_http))
+            .transpose()?,
+    };
+    Ok((grant, endpoint))
+}
+
+/// Refuses flags of two grants.
+fn refuse_two_grants(args: &SignInArgs) -> Result<(), Mistake> {
+    let given = &args.grant;
     let chosen: Vec<&'static str> = [
         ("--client-credentials", given.client_credentials),
         ("--assertion-file", given.assertion_file.is_some()),
@@ -145,21 +167,37 @@ pub(super) fn grant(
     .into_iter()
     .filter_map(|(flag, is_given)| is_given.then_some(flag))
     .collect();
-    if let [one, other, ..] = chosen.as_slice() {
-        return Err(Mistake::Two(one, other).into());
+    match chosen.as_slice() {
+        [one, other, ..] => Err(Mistake::Two(one, other)),
+        _ => Ok(()),
     }
-    let (has_id, is_proved) = has;
+}
+
+/// Refuses a key beside a secret, and a key of no client.
+fn refuse_two_proofs(args: &SignInArgs, (has_id, _): (bool, bool)) -> Result<(), Mistake> {
+    let given = &args.grant;
     let secrets = [
         ("--client-secret-file", args.client_secret_file.is_some()),
         ("--client-secret-env", args.client_secret_env.is_some()),
     ];
     if let (Some((flag, _)), Some(_)) = (secrets.iter().find(|it| it.1), &given.key.client_key) {
-        return Err(Mistake::Two("--client-key", flag).into());
+        return Err(Mistake::Two("--client-key", flag));
     }
     if given.key.client_key.is_some() && !has_id && args.client_metadata_url.is_none() {
-        return Err(Mistake::Alone("--client-key", "--client-id").into());
+        return Err(Mistake::Alone("--client-key", "--client-id"));
     }
-    let grant = if given.client_credentials {
+    Ok(())
+}
+
+/// Returns the grant that the flags configure.
+fn configured(
+    args: &SignInArgs,
+    (has_id, is_proved): (bool, bool),
+    allow_http: bool,
+    env: &Environment,
+) -> Result<GrantConfig, Failure> {
+    let given = &args.grant;
+    Ok(if given.client_credentials {
         if !has_id {
             return Err(Mistake::Needs("--client-credentials", "--client-id").into());
         }
@@ -184,36 +222,28 @@ pub(super) fn grant(
         GrantConfig::Enterprise(provider(issuer, given, allow_http, env)?.into())
     } else {
         GrantConfig::User
-    };
-    if !matches!(grant, GrantConfig::Enterprise(_)) {
-        let strays = [
-            ("--idp-token-endpoint", given.idp_token_endpoint.is_some()),
-            ("--idp-client-id", given.idp_client_id.is_some()),
-            (
-                "--idp-client-secret-file",
-                given.idp_client_secret_file.is_some(),
-            ),
-            (
-                "--idp-client-secret-env",
-                given.idp_client_secret_env.is_some(),
-            ),
-            ("--idp-id-token", given.idp_id_token.is_some()),
-        ];
-        if let Some((flag, _)) = strays.into_iter().find(|(_, is_given)| *is_given) {
-            return Err(Mistake::Alone(flag, "--idp-issuer").into());
-        }
+    })
+}
+
+/// Refuses flags of an identity provider without the provider.
+fn refuse_provider_flags(given: &GrantArgs) -> Result<(), Mistake> {
+    let strays = [
+        ("--idp-token-endpoint", given.idp_token_endpoint.is_some()),
+        ("--idp-client-id", given.idp_client_id.is_some()),
+        (
+            "--idp-client-secret-file",
+            given.idp_client_secret_file.is_some(),
+        ),
+        (
+            "--idp-client-secret-env",
+            given.idp_client_secret_env.is_some(),
+        ),
+        ("--idp-id-token", given.idp_id_token.is_some()),
+    ];
+    match strays.into_iter().find(|(_, is_given)| *is_given) {
+        Some((flag, _)) => Err(Mistake::Alone(flag, "--idp-issuer")),
+        None => Ok(()),
     }
-    let endpoint = match &given.token_endpoint {
-        Some(_) if matches!(grant, GrantConfig::User) => {
-            let others = "--client-credentials, an assertion or a provider";
-            return Err(Mistake::Alone("--token-endpoint", others).into());
-        }
-        endpoint => endpoint
-            .as_deref()
-            .map(|url| address(url, "--token-endpoint", allow_http))
-            .transpose()?,
-    };
-    Ok((grant, endpoint))
 }
 
 fn provider(
