@@ -118,7 +118,7 @@ fn run(cli: Cli, env: &Environment, stderr: &Output) -> Result<(), Failure> {
         }
     });
     store::passphrase::end_questions();
-    store::program::end_all();
+    process::argv::end_all();
     runtime.shutdown_background(); // a read of stdin cannot be interrupted, only abandoned
     if let Some(log) = log {
         log.finish(LAST_LINES);

@@ -4,6 +4,8 @@
 //! something else (a browser, a key program, a header command) may be of another maker, and writes its environment into
 //! crash reports. `.clippy.toml` forbids the constructors of the standard library and of tokio elsewhere.
 
+pub mod argv;
+
 use std::ffi::OsStr;
 use std::fmt;
 use std::process::{Command, ExitStatus};

@@ -2,7 +2,7 @@
 //!
 //! [`split_words`] reads a text written for a shell, as far as blanks and quotes go. Nothing is escaped, expanded or
 //! refused: a backslash is a backslash, as in a path of Windows, and a quote that is never closed goes on to the end.
-//! `store::program::Argv`, which is strict, reads the words that the user writes for mcpipe itself.
+//! `process::argv::Argv`, which is strict, reads the words that the user writes for mcpipe itself.
 
 use crate::secret::live;
 

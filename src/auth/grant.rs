@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
+use crate::process::argv::{self, Argv};
 use crate::secret::Secret;
-use crate::store::program::{self, Argv};
 
 /// The way to get tokens that the user has chosen.
 #[derive(Clone, Debug, Default)]
@@ -115,9 +115,9 @@ pub enum AssertionError {
     },
     /// A program that gave no assertion.
     #[error("{0}")]
-    Program(#[from] program::Error),
+    Program(#[from] argv::Error),
     /// A program that took too long.
-    #[error("{0} gave nothing within {seconds} s", seconds = program::PATIENCE.as_secs())]
+    #[error("{0} gave nothing within {seconds} s", seconds = argv::PATIENCE.as_secs())]
     Slow(String),
     /// A text that is not three parts of base64url, or is too long.
     #[error("{0} is not a JSON web token")]

@@ -20,10 +20,10 @@ use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
 
 use crate::process::Ended;
+use crate::process::argv::{Argv, PATIENCE};
 use crate::remote::header_output::{self, Malformed};
 use crate::remote::header_rules::without_ours;
 use crate::secret::Secret;
-use crate::store::program::{Argv, PATIENCE};
 use crate::text::plain;
 
 /// The most that it may print, in bytes, on either stream.

@@ -15,10 +15,10 @@ use std::path::{Path, PathBuf};
 
 use toml_edit::{Document, Item, Table};
 
+use crate::process::argv::{self, Argv};
 use crate::report::Failure;
 use crate::store::files;
 use crate::store::key_command::Configured;
-use crate::store::program::{self, Argv};
 use crate::text::printable;
 
 /// A fault of the file.
@@ -131,7 +131,7 @@ fn words(table: &Table, key: &'static str, path: &Path) -> Result<Option<Argv>, 
     let words = words.map(Argv::new);
     match words {
         Some(Ok(words)) => Ok(Some(words)),
-        Some(Err(program::Error::Words(_))) | None | Some(Err(_)) => Err(Error::NotWords {
+        Some(Err(argv::Error::Words(_))) | None | Some(Err(_)) => Err(Error::NotWords {
             path: path.into(),
             key,
         }),

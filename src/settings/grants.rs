@@ -13,13 +13,13 @@ use crate::auth::oauth::jws::{self, Algorithm, Key};
 use crate::cli::{GrantArgs, KeyArgs, SignInArgs};
 use crate::header_secrets;
 use crate::named_file;
+use crate::process::argv::{self, Argv};
 use crate::report::Failure;
 use crate::secret::Secret;
 use crate::settings::address::address;
 use crate::settings::environment::Environment;
 use crate::settings::error::Error;
 use crate::settings::secret_files::{secret, warn_if_others_read};
-use crate::store::program::{self, Argv};
 
 /// A mistake in the flags of a grant.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +46,7 @@ pub enum Mistake {
     Name,
     /// A command that cannot be run.
     #[error("--assertion-command: {0}")]
-    Command(#[from] program::Error),
+    Command(#[from] argv::Error),
 }
 
 impl From<Mistake> for Failure {

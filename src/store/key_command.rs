@@ -14,8 +14,8 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
 
+use crate::process::argv::{self, Argv, PATIENCE};
 use crate::store::primitives::{Key, encode};
-use crate::store::program::{self, Argv, PATIENCE};
 
 /// The label of a slot whose key the configured command holds.
 pub const COMMAND: &str = "command";
@@ -86,7 +86,7 @@ pub enum Error {
         /// The slot's label.
         label: &'static str,
         /// The program's error.
-        source: program::Error,
+        source: argv::Error,
     },
     /// The program printed a text that is no key.
     #[error("what {0} gives is not a 256-bit key in base64 or hexadecimal")]

@@ -6,7 +6,7 @@
 //!
 //! Below the facade: `envelope`, `contents`, `slot` and `primitives` are the format, pure. `paths` makes the names of
 //! files, `files` opens, replaces and locks them, `rollback_guard` remembers the newest generation. `passphrase`,
-//! `key_command` (through `program`) and `agent` are the sources of keys. `disk` joins them, `memory` does without;
+//! `key_command` (through `process::argv`) and `agent` are the sources of keys. `disk` joins them, `memory` does without;
 //! `core_dumps` protects this process's memory.
 //!
 //! # When the format changes
@@ -36,7 +36,6 @@ mod memory;
 pub mod passphrase;
 mod paths;
 pub mod primitives;
-pub mod program;
 mod rollback_guard;
 pub mod slot;
 mod slots;

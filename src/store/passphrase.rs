@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use crate::process::argv::{self, Argv};
 use crate::secret::Secret;
-use crate::store::program::{self, Argv};
 use crate::store::{random, strength};
 
 /// The longest passphrase, in bytes.
@@ -62,7 +62,7 @@ pub enum Error {
     TooLong,
     /// The command gave no passphrase.
     #[error("the passphrase command gave no passphrase")]
-    Command(#[from] program::Error),
+    Command(#[from] argv::Error),
     /// The two answers to a question asked twice differ.
     #[error("the two passphrases are different")]
     Different,
@@ -172,7 +172,7 @@ impl Sources {
         } else if let Some(path) = &self.environment_file {
             read_file(path)?
         } else if let Some(command) = &self.command {
-            let said = Argv::split(command)?.run(None, program::PATIENCE)?;
+            let said = Argv::split(command)?.run(None, argv::PATIENCE)?;
             Passphrase::new(said.as_slice())?
         } else {
             return Ok(None);

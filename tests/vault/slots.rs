@@ -1,9 +1,9 @@
 //! Ways to open a vault, added, replaced and taken away; new root keys; exports.
 
+use mcpipe::process::argv::Argv;
 use mcpipe::store::files;
 use mcpipe::store::key_command::{Configured, KeyHolder};
 use mcpipe::store::passphrase::Passphrase;
-use mcpipe::store::program::Argv;
 use mcpipe::store::{NewKey, SlotStatus};
 
 use super::*;

@@ -22,8 +22,8 @@ use crate::auth::grant::{AssertionError, Assertions, GrantType};
 use crate::auth::oauth::token_endpoint::JWT_BEARER;
 use crate::auth::oauth::token_endpoint::{self, TokenSet};
 use crate::auth::store::credential_store::CredentialStore;
+use crate::process::argv;
 use crate::secret::Secret;
-use crate::store::program;
 use crate::text::without_mark;
 
 /// The one that is there now.
@@ -82,7 +82,7 @@ pub(in crate::auth) fn is_token(text: &str) -> bool {
 }
 
 /// The longest time that a program may take.
-const PATIENCE: Duration = program::PATIENCE;
+const PATIENCE: Duration = argv::PATIENCE;
 /// The longest assertion, in bytes.
 const LONGEST: usize = 64 * 1024;
 

@@ -201,7 +201,7 @@ impl Argv {
 
 #[cfg(test)]
 impl Argv {
-    pub(super) fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         self.0.join(" ")
     }
 }
