@@ -1,4 +1,5 @@
-//! Starting other programs: the only constructor of a process, and what no process that is started here inherits.
+//! Starting other programs: the only constructor of a process, the things that no process started here inherits, and the
+//! bounds of the programs that the user names ([`argv`]).
 //!
 //! A passphrase in our environment, or behind a descriptor of ours, is for this process. A program that is started for
 //! something else (a browser, a key program, a header command) may be of another maker, and writes its environment into
@@ -9,19 +10,27 @@ pub mod argv;
 use std::ffi::OsStr;
 use std::fmt;
 use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+/// The time that a program of the user's may take: long enough for the user to find the prompt it shows.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest secret that is read from a program, in bytes.
+pub const MAX_SECRET: usize = 4096;
+/// The longest output of a program that prints headers, in bytes, on either stream.
+pub const MAX_HEADERS: usize = 64 * 1024;
 
 /// The end of a program, in words wherever it is shown: `ExitStatus` shows the number that the system keeps when it is
 /// debugged.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Ended(pub ExitStatus);
+pub struct Exit(pub ExitStatus);
 
-impl fmt::Display for Ended {
+impl fmt::Display for Exit {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(out)
     }
 }
 
-impl fmt::Debug for Ended {
+impl fmt::Debug for Exit {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, out)
     }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
+use crate::process;
 use crate::process::argv::{self, Argv};
 use crate::secret::Secret;
 
@@ -117,7 +118,7 @@ pub enum AssertionError {
     #[error("{0}")]
     Program(#[from] argv::Error),
     /// A program that took too long.
-    #[error("{0} gave nothing within {seconds} s", seconds = argv::PATIENCE.as_secs())]
+    #[error("{0} gave nothing within {seconds} s", seconds = process::PATIENCE.as_secs())]
     Slow(String),
     /// A text that is not three parts of base64url, or is too long.
     #[error("{0} is not a JSON web token")]

@@ -1,4 +1,4 @@
-//! Programs that give or keep a secret: run without a shell, with a limit on time and on output.
+//! Programs that the user names, with their arguments: run without a shell, with a limit on time and on output.
 //!
 //! A program gets no standard input unless it is given a secret to keep. Its standard error stays ours: a program that
 //! cannot find a key reports it there. Knows nothing of what the secret is for. Blocks; the callers are on threads that
@@ -13,13 +13,7 @@ use std::time::Duration;
 
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::process::{self, Ended};
-
-/// The time that a program may take: long enough for the user to find the prompt it shows.
-pub const PATIENCE: Duration = Duration::from_secs(30);
-
-/// The longest output that is read, in bytes.
-pub const MAX_OUTPUT: usize = 4096;
+use crate::process::{self, Exit, MAX_SECRET};
 
 /// The reason why a program gave nothing.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +35,7 @@ pub enum Error {
         /// The program's name.
         program: String,
         /// The way it ended.
-        status: Ended,
+        status: Exit,
     },
     /// The program took too long and was ended.
     #[error("{program:?} took longer than {seconds} seconds")]
@@ -130,7 +124,7 @@ impl Argv {
         command
     }
 
-    /// Runs the program and returns its output, at most [`MAX_OUTPUT`] bytes. `input` is its standard input, if given.
+    /// Runs the program and returns its output, at most [`MAX_SECRET`] bytes. `input` is its standard input, if given.
     ///
     /// # Errors
     /// Any; output before a failure is wiped.
@@ -139,7 +133,7 @@ impl Argv {
         input: Option<&[u8]>,
         patience: Duration,
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
-        self.run_up_to(input, patience, MAX_OUTPUT)
+        self.run_up_to(input, patience, MAX_SECRET)
     }
 
     /// Does as [`Argv::run`], for an output that may be longer: at most `most` bytes.
@@ -192,7 +186,7 @@ impl Argv {
         };
         if !status.success() {
             let program = program.to_owned();
-            let status = Ended(status);
+            let status = Exit(status);
             return Err(Error::Failed { program, status });
         }
         Ok(output)
@@ -279,6 +273,7 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::PATIENCE;
 
     #[test]
     fn a_command_is_split_as_a_shell_would() {
@@ -321,7 +316,7 @@ mod tests {
             Err(Error::Slow { .. })
         ));
         let endless = run("yes", long);
-        assert!(endless.map_or(true, |said| said.len() == MAX_OUTPUT));
+        assert!(endless.map_or(true, |said| said.len() == MAX_SECRET));
     }
 
     #[cfg(unix)]

@@ -19,15 +19,14 @@ use tokio::time;
 use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
 
-use crate::process::Ended;
-use crate::process::argv::{Argv, PATIENCE};
+use crate::process::argv::Argv;
+use crate::process::{Exit, MAX_HEADERS, PATIENCE};
+
 use crate::remote::header_output::{self, Malformed};
 use crate::remote::header_rules::without_ours;
 use crate::secret::Secret;
 use crate::text::plain;
 
-/// The most that it may print, in bytes, on either stream.
-pub const MAX_OUTPUT: usize = 64 * 1024;
 /// The variable in which the program finds the server's address.
 const URL: &str = "MCPIPE_URL";
 /// Not for the program: it would have it run itself.
@@ -57,7 +56,7 @@ pub enum Error {
         /// Its first word.
         program: String,
         /// The way it ended.
-        status: Ended,
+        status: Exit,
         /// The last line of its standard error, cleaned.
         said: Option<String>,
     },
@@ -72,7 +71,7 @@ pub enum Error {
         said: Option<String>,
     },
     /// Nothing sensible is that long.
-    #[error("{program:?} printed more than {MAX_OUTPUT} bytes")]
+    #[error("{program:?} printed more than {MAX_HEADERS} bytes")]
     TooLong {
         /// Its first word.
         program: String,
@@ -337,7 +336,7 @@ async fn run_once(words: &Argv, url: &str, patience: Duration) -> Result<HeaderM
     if !status.success() {
         return Err(Error::Failed {
             program,
-            status: Ended(status),
+            status: Exit(status),
             said: last,
         });
     }
@@ -349,15 +348,15 @@ async fn run_once(words: &Argv, url: &str, patience: Duration) -> Result<HeaderM
 /// All of it, or `None` if that is too much.
 async fn bounded(source: impl AsyncRead + Unpin) -> std::io::Result<Option<Zeroizing<Vec<u8>>>> {
     // With room for all: growing would leave pieces of it behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_OUTPUT + 1));
-    let limit = u64::try_from(MAX_OUTPUT).unwrap_or(u64::MAX);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_HEADERS + 1));
+    let limit = u64::try_from(MAX_HEADERS).unwrap_or(u64::MAX);
     source.take(limit + 1).read_to_end(&mut bytes).await?;
-    Ok((bytes.len() <= MAX_OUTPUT).then_some(bytes))
+    Ok((bytes.len() <= MAX_HEADERS).then_some(bytes))
 }
 
 /// Passes each line on to the log, and keeps the last. A prompt that a person should see comes this way, too.
 async fn log_lines(source: impl AsyncRead + Unpin, program: &str, last: &mut Option<String>) {
-    let limit = u64::try_from(MAX_OUTPUT).unwrap_or(u64::MAX);
+    let limit = u64::try_from(MAX_HEADERS).unwrap_or(u64::MAX);
     let mut source = BufReader::new(source);
     let mut lines = (&mut source).take(limit);
     let mut line = Vec::new();

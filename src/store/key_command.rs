@@ -14,7 +14,8 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
 
-use crate::process::argv::{self, Argv, PATIENCE};
+use crate::process::PATIENCE;
+use crate::process::argv::{self, Argv};
 use crate::store::primitives::{Key, encode};
 
 /// The label of a slot whose key the configured command holds.

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use crate::process::PATIENCE;
 use crate::process::argv::{self, Argv};
 use crate::secret::Secret;
 use crate::store::{random, strength};
@@ -172,7 +173,7 @@ impl Sources {
         } else if let Some(path) = &self.environment_file {
             read_file(path)?
         } else if let Some(command) = &self.command {
-            let said = Argv::split(command)?.run(None, argv::PATIENCE)?;
+            let said = Argv::split(command)?.run(None, PATIENCE)?;
             Passphrase::new(said.as_slice())?
         } else {
             return Ok(None);

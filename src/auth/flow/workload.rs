@@ -7,7 +7,6 @@
 
 use std::fs::File;
 use std::io::Read as _;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -22,7 +21,7 @@ use crate::auth::grant::{AssertionError, Assertions, GrantType};
 use crate::auth::oauth::token_endpoint::JWT_BEARER;
 use crate::auth::oauth::token_endpoint::{self, TokenSet};
 use crate::auth::store::credential_store::CredentialStore;
-use crate::process::argv;
+use crate::process::PATIENCE;
 use crate::secret::Secret;
 use crate::text::without_mark;
 
@@ -81,8 +80,6 @@ pub(in crate::auth) fn is_token(text: &str) -> bool {
     text.split('.').count() == 3 && text.split('.').all(is_part)
 }
 
-/// The longest time that a program may take.
-const PATIENCE: Duration = argv::PATIENCE;
 /// The longest assertion, in bytes.
 const LONGEST: usize = 64 * 1024;
 
