@@ -5,15 +5,18 @@
 //! remote speak the same era where they have one in common. A host that only asked `server/discover` may still begin
 //! the legacy way.
 
+mod findings;
 mod first_handshake;
 mod first_request;
 mod introduction;
 mod legacy_attempt;
 mod optimistic;
 mod options;
+mod pending_discovers;
 mod phase;
 mod probe;
 mod probing;
+mod relay_numbers;
 mod restart;
 mod server_era;
 mod state;
@@ -29,28 +32,27 @@ use super::extensions;
 use super::{
     Action, Arrival, ExchangeId, Legacy, LegacyToModern, Modern, ModernToLegacy, Pair, Relay,
 };
-use crate::frame::{Frame, Id};
+use crate::frame::Frame;
 use introduction::{begins_legacy, introduction};
 pub use options::{Options, Protocol, RememberedDiscover};
 use phase::{FirstHandshake, Phase, Serving};
 pub use server_era::ServerEra;
-use state::RANGE;
 pub use state::Translator;
 
 impl Translator {
     /// Returns the era of the server, as found in this run.
     pub fn server_era(&self) -> Option<ServerEra> {
-        self.server_era
+        self.findings.server_era
     }
 
     /// Says whether that is [`ServerEra::Modern`] without a legacy host's `initialize` having been tried.
     pub fn is_legacy_untried(&self) -> bool {
-        self.is_legacy_untried
+        self.findings.is_legacy_untried
     }
 
     /// Takes the server's `DiscoverResult`, if it is worth remembering.
     pub fn take_discovered(&mut self) -> Option<RememberedDiscover> {
-        self.discovered.take()
+        self.findings.discovered.take()
     }
 
     /// Takes the time and the account, before anything else that happens. `now` counts from any beginning and never
@@ -63,21 +65,17 @@ impl Translator {
     /// Takes a frame from the host.
     pub fn on_host_message(&mut self, frame: Frame, actions: &mut Vec<Action>) {
         // What was held comes after what answered the question.
-        self.settle_discovers(Some(actions));
+        self.pending_discovers.settle(Some(actions));
         let before = actions.len();
         self.route_host_message(frame, actions);
-        self.settle_discovers(actions.get(before..));
+        self.pending_discovers.settle(actions.get(before..));
     }
 
     fn route_host_message(&mut self, frame: Frame, actions: &mut Vec<Action>) {
         let frame = extensions::declared(frame, &self.options.extensions);
         match frame.method() {
             Some("server/discover") if self.host_is_modern => {}
-            Some("server/discover") => {
-                let is_new = |id: &&Id| !self.pending_discovers.contains(id); // and was not held
-                let look = frame.id().filter(is_new).cloned();
-                self.pending_discovers.extend(look);
-            }
+            Some("server/discover") => self.pending_discovers.note(&frame),
             Some(_) if detect::is_modern(&frame) => self.host_is_modern = true,
             _ => {}
         }
@@ -121,7 +119,7 @@ impl Translator {
     ) {
         let before = actions.len();
         self.route_arrival(exchange, arrival, actions);
-        self.settle_discovers(actions.get(before..));
+        self.pending_discovers.settle(actions.get(before..));
     }
 
     fn route_arrival(&mut self, exchange: ExchangeId, arrival: Arrival, actions: &mut Vec<Action>) {
@@ -132,7 +130,7 @@ impl Translator {
         {
             return self.on_probe_arrival(exchange, arrival, actions);
         }
-        if exchange.0 >> RANGE != self.serving_relay {
+        if !self.relays.is_serving(exchange) {
             tracing::debug!(exchange = exchange.0, ?arrival, "for a relay that is gone");
             return;
         }
@@ -173,7 +171,7 @@ impl Translator {
             self.timers.note(relay, &mut done);
             return actions.extend(done);
         }
-        if relay != self.serving_relay {
+        if relay != self.relays.serving() {
             return; // asked for by one that is gone
         }
         if matches!(self.phase, Phase::Probing(_)) {
@@ -182,7 +180,7 @@ impl Translator {
         if let Some(relay) = self.phase.relay() {
             relay.on_timer(token, &mut done);
         }
-        self.settle_discovers(Some(&done));
+        self.pending_discovers.settle(Some(&done));
         self.pass_from_relay(done, actions);
     }
 
@@ -229,8 +227,8 @@ impl Translator {
         first_handshake: Option<FirstHandshake>,
         actions: &mut Vec<Action>,
     ) {
-        let mint = self.mint();
-        self.serving_relay = self.relays_made;
+        let mint = self.relays.mint();
+        self.relays.serve_last();
         let transport = self.options.transport;
         let mut done = Vec::new();
         self.cache.clear();
@@ -258,7 +256,7 @@ impl Translator {
             relay,
             first_handshake,
         });
-        self.timers.note(self.serving_relay, &mut done);
+        self.timers.note(self.relays.serving(), &mut done);
         actions.extend(done);
         for frame in held {
             self.on_host_message(frame, actions);

@@ -42,9 +42,9 @@ impl Translator {
         serving.relay.on_arrival(exchange, arrival, &mut done);
         if is_answer {
             let handshake = serving.first_handshake.take();
-            self.server_era = handshake
+            self.findings.server_era = handshake
                 .and_then(|handshake| handshake.era)
-                .or(self.server_era);
+                .or(self.findings.server_era);
             return self.pass_from_relay(done, actions);
         }
         let is_refusing = |action: &Action| match action {
@@ -61,7 +61,7 @@ impl Translator {
             .as_ref()
             .is_some_and(|handshake| handshake.is_again)
         {
-            self.known_era = self.known_era.filter(|found| found.is_sure);
+            self.findings.forget_unsure();
         }
         let (mut answers, done): (Vec<_>, Vec<_>) = done.into_iter().partition(is_refusing);
         if let Some(fault) = handshake.and_then(|handshake| handshake.fault) {

@@ -25,7 +25,7 @@ impl Translator {
         let known = match (self.options.protocol, has_old_transport) {
             (Protocol::Legacy, _) | (Protocol::Auto, true) => Some(ServerEra::Legacy),
             (Protocol::Modern, _) => None,
-            (Protocol::Auto, false) => match self.known_era {
+            (Protocol::Auto, false) => match self.findings.known_era {
                 Some(found) => Some(found.era),
                 None => self.options.remembered,
             },
@@ -36,7 +36,7 @@ impl Translator {
             Some(ServerEra::Modern) | None => false,
         };
         if is_legacy {
-            let first_handshake = is_auto.then(|| match self.known_era {
+            let first_handshake = is_auto.then(|| match self.findings.known_era {
                 Some(found) => FirstHandshake::again(found.era),
                 None => FirstHandshake::remembered(),
             });
@@ -54,7 +54,7 @@ impl Translator {
         }
         // What is remembered of a modern remote is enough for a host that it has to be spoken to for in that era.
         let is_remembered = is_auto
-            && self.known_era.is_none()
+            && self.findings.known_era.is_none()
             && match self.options.remembered {
                 Some(ServerEra::Modern) => is_host_modern || !self.options.is_legacy_untried,
                 Some(ServerEra::Both) => is_host_modern,

@@ -10,7 +10,6 @@
 use std::time::Duration;
 
 use super::phase::{LegacyAttempt, Phase, Serving};
-use super::server_era::{KnownEra, ServerEra};
 use super::state::Translator;
 use crate::era::detect::{self, ProbeOutcome};
 use crate::era::headers::{self, Tools};
@@ -35,8 +34,8 @@ impl Translator {
         known: RememberedDiscover,
         actions: &mut Vec<Action>,
     ) {
-        let mint = self.mint();
-        self.serving_relay = self.relays_made;
+        let mint = self.relays.mint();
+        self.relays.serve_last();
         // It has answered a POST: its legacy side is not HTTP+SSE at the same address.
         let mut relay = Legacy::minting(Transport::HttpOnly, mint);
         let mut done = Vec::new();
@@ -130,7 +129,7 @@ impl Translator {
             is_retry: false,
         });
         self.initialized_sent = true;
-        self.timers.note(self.serving_relay, &mut done);
+        self.timers.note(self.relays.serving(), &mut done);
         actions.extend(done);
     }
 
@@ -145,12 +144,7 @@ impl Translator {
         tracing::info!("the server speaks both eras; the host's own is spoken");
         held.pop_front(); // the handshake
         self.cache.clear();
-        self.server_era = Some(ServerEra::Both);
-        self.is_legacy_untried = false;
-        self.known_era = Some(KnownEra {
-            era: ServerEra::Both,
-            is_sure: true,
-        });
+        self.findings.note_both();
         self.phase = Phase::Serving(Serving {
             relay: Box::new(attempt.relay),
             first_handshake: None,
@@ -172,28 +166,10 @@ impl Translator {
         };
         attempt.relay.abandon(actions);
         self.initialized_sent = false;
-        self.note_modern(is_tried);
+        self.findings.note_modern(&self.options, is_tried);
         let discover = attempt.known.discover.clone();
-        self.discovered = Some(attempt.known);
+        self.findings.discovered = Some(attempt.known);
         self.begin(ProbeOutcome::Modern(discover), false, held, None, actions);
-    }
-
-    /// Notes that the server is modern, and is spoken to as that. `is_tried`: a legacy host has nothing better from it.
-    pub(super) fn note_modern(&mut self, is_tried: bool) {
-        let (remembered, was_untried) = (self.options.remembered, self.options.is_legacy_untried);
-        self.known_era = Some(KnownEra {
-            era: ServerEra::Modern,
-            is_sure: true,
-        });
-        match remembered {
-            // A modern host has seen nothing to the contrary.
-            Some(ServerEra::Both) if !is_tried => {}
-            _ => {
-                let was_tried = remembered == Some(ServerEra::Modern) && !was_untried;
-                self.server_era = Some(ServerEra::Modern);
-                self.is_legacy_untried = !is_tried && !was_tried;
-            }
-        }
     }
 }
 

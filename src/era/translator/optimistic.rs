@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use super::introduction::{capabilities, declared};
 use super::phase::{FirstHandshake, Optimistic, Phase, Serving};
-use super::server_era::{KnownEra, ServerEra};
+use super::server_era::ServerEra;
 use super::state::Translator;
 use crate::era::detect::{self, Evidence, ProbeOutcome};
 use crate::era::legacy::error_reply;
@@ -38,9 +38,9 @@ impl Translator {
     ) -> bool {
         if is_host_modern {
             self.cache.clear();
-            let relay = Modern::new(self.mint());
+            let relay = Modern::new(self.relays.mint());
             self.phase = Phase::Optimistic(Optimistic::new(relay));
-            self.serving_relay = self.relays_made;
+            self.relays.serve_last();
             self.serve(first.clone(), actions);
             return true;
         }
@@ -52,12 +52,12 @@ impl Translator {
         };
         tracing::debug!("the handshake is answered from memory");
         self.cache.clear();
-        let mint = self.mint();
-        self.serving_relay = self.relays_made;
+        let mint = self.relays.mint();
+        self.relays.serve_last();
         let mut done = Vec::new();
         let called = &self.options.server;
         let relay = LegacyToModern::new(mint, &known.discover, called, first.clone(), &mut done);
-        self.timers.note(self.serving_relay, &mut done);
+        self.timers.note(self.relays.serving(), &mut done);
         actions.extend(done);
         let mut optimistic = Optimistic::new(relay);
         optimistic.sent.push(first.clone());
@@ -123,7 +123,7 @@ impl Translator {
         match finding {
             ProbeOutcome::Legacy => self.switch_to_legacy(actions),
             ProbeOutcome::Modern(discover) => {
-                self.discovered = Some(RememberedDiscover {
+                self.findings.discovered = Some(RememberedDiscover {
                     capabilities,
                     discover,
                 });
@@ -136,7 +136,7 @@ impl Translator {
 
     fn confirm_modern(&mut self, actions: &mut Vec<Action>) {
         self.release_ambiguous(actions);
-        self.note_modern(false);
+        self.findings.note_modern(&self.options, false);
         self.phase = match std::mem::replace(&mut self.phase, Phase::Fresh) {
             Phase::Optimistic(optimistic) => Phase::Serving(Serving {
                 relay: optimistic.relay,
@@ -167,10 +167,7 @@ impl Translator {
         let is_host_modern = optimistic.relay.pair().is_host_modern();
         optimistic.relay.abandon(actions);
         let handshake = FirstHandshake::asked(Some(ServerEra::Legacy), true);
-        self.known_era = Some(KnownEra {
-            era: ServerEra::Legacy,
-            is_sure: true,
-        });
+        self.findings.note_legacy();
         let mut again = VecDeque::new();
         for frame in &optimistic.sent {
             let may_be_done = frame.is_request()

@@ -8,11 +8,12 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::findings::KnownEra;
 use super::introduction::{begins_legacy, capabilities, declared};
 use super::options::{Protocol, RememberedDiscover};
 use super::phase::{FirstHandshake, Phase, Probing};
 use super::probe::{Probe, held_reply, not_modern};
-use super::server_era::{KnownEra, ServerEra};
+use super::server_era::ServerEra;
 use super::state::Translator;
 use crate::era::detect::{self, ProbeOutcome};
 use crate::era::{Action, Arrival, ExchangeId, Modern, Relay};
@@ -52,8 +53,8 @@ impl Translator {
         is_own: bool,
         actions: &mut Vec<Action>,
     ) {
-        let mut relay = Modern::new(self.mint());
-        let made = self.relays_made;
+        let mut relay = Modern::new(self.relays.mint());
+        let made = self.relays.made();
         let meta = match is_host_modern {
             true => detect::declared(first),
             false => declared(first),
@@ -68,8 +69,8 @@ impl Translator {
         match self.options.protocol {
             Protocol::Modern => relay.ask(question, Some(LONG_PATIENCE), true, &mut done),
             _ => {
-                let is_handshake =
-                    self.options.remembered == Some(ServerEra::Modern) || self.was_challenged;
+                let is_handshake = self.options.remembered == Some(ServerEra::Modern)
+                    || self.findings.was_challenged;
                 relay.probe(question, Some(PATIENCE), is_own || is_handshake, &mut done);
             }
         }
@@ -170,7 +171,7 @@ impl Translator {
             }
             // Whatever a modern host asks, it is refused that for itself, in the server's own words.
             ProbeOutcome::Refuses(_) if is_host_modern => {
-                self.note_modern(false);
+                self.findings.note_modern(&self.options, false);
                 actions.extend(probe.own.map(|_| Action::Reply(answer)));
                 let held = self.phase.take_held();
                 self.begin(
@@ -231,7 +232,7 @@ impl Translator {
     ) {
         let is_outage = error.is_some_and(|error| error.kind == "unreachable");
         let was_answered = error.is_none_or(detect::was_answered);
-        self.known_era = was_answered.then_some(KnownEra {
+        self.findings.known_era = was_answered.then_some(KnownEra {
             era: ServerEra::Legacy,
             is_sure: error.is_none(),
         });
@@ -248,7 +249,7 @@ impl Translator {
     /// is; a legacy host's handshake is sent, and the question is asked again with the credential if the server refuses
     /// that handshake.
     fn begin_challenged(&mut self, is_host_modern: bool, actions: &mut Vec<Action>) {
-        self.was_challenged = true;
+        self.findings.was_challenged = true;
         let mut held = self.phase.take_held();
         match held.pop_front() {
             Some(first) if is_host_modern => {
@@ -300,9 +301,10 @@ impl Translator {
         {
             return self.try_initialize(initialize, known, actions);
         }
-        self.note_modern(is_useless || is_known);
+        self.findings
+            .note_modern(&self.options, is_useless || is_known);
         let finding = ProbeOutcome::Modern(known.discover.clone());
-        self.discovered = Some(known);
+        self.findings.discovered = Some(known);
         let held = self.phase.take_held();
         self.begin(finding, is_host_modern, held, None, actions);
     }

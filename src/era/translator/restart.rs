@@ -7,21 +7,6 @@ use crate::era::protocol::{MODERN, UNSUPPORTED_VERSION};
 use crate::frame::{BridgeError, Frame};
 
 impl Translator {
-    /// Strikes discovers that were answered: nothing more is owed for them, and its id may be used again
-    /// (MCP 2026-07-28, basic).
-    pub(super) fn settle_discovers(&mut self, done: Option<&[Action]>) {
-        for action in done.into_iter().flatten() {
-            match action {
-                Action::Reply(frame) if frame.is_response() => {
-                    self.pending_discovers
-                        .retain(|look| Some(look) != frame.id());
-                }
-                Action::Cancelled(id) => self.pending_discovers.retain(|look| look != id),
-                _ => {}
-            }
-        }
-    }
-
     /// Begins again with a host that has looked around in the modern way and begins in the legacy one (MCP 2026-07-28,
     /// server/discover). One that has done more than look is modern, and stays so (MCP 2026-07-28, basic/versioning).
     pub(super) fn restart(&mut self, initialize: Frame, actions: &mut Vec<Action>) {
@@ -42,7 +27,8 @@ impl Translator {
         let left = BridgeError::new("superseded", "The host has begun with initialize instead.");
         actions.extend(
             self.pending_discovers
-                .drain(..)
+                .take()
+                .into_iter()
                 .map(|id| Action::Reply(left.reply(&id))),
         );
         // And what was begun with the remote is ended: it would be heard as part of what begins now.

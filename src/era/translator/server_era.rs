@@ -28,11 +28,3 @@ impl ServerEra {
             .find(|era| era.word() == word)
     }
 }
-
-/// A finding about the server's era.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct KnownEra {
-    pub(super) era: ServerEra,
-    /// By an answer that leaves no doubt.
-    pub(super) is_sure: bool,
-}

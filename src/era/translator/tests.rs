@@ -6,7 +6,7 @@ mod replaced;
 
 use super::*;
 use crate::era::{Head, HttpError, Transport};
-use crate::frame::BridgeError;
+use crate::frame::{BridgeError, Id};
 
 pub(super) fn translator(protocol: Protocol, remembered: Option<ServerEra>) -> Translator {
     Translator::new(Options {

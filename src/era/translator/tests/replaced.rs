@@ -3,6 +3,7 @@
 use super::{initialize, modern, posts, translator};
 use crate::era::translator::*;
 use crate::era::{Head, Listen};
+use crate::frame::Id;
 
 fn modern_call() -> Frame {
     let able = r#"Capabilities":{"elicitation":{}}"#;
