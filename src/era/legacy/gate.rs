@@ -65,6 +65,11 @@ impl Gate {
         matches!(self, Self::Initialize(awaited, _) if *awaited == exchange)
     }
 
+    /// Says whether this exchange is to bring the answer to the host's own `initialize`.
+    pub(super) fn awaits_first_initialize(&self, exchange: ExchangeId) -> bool {
+        self.awaits_initialize(exchange) && !self.is_reopening()
+    }
+
     /// Says whether this exchange is to bring the acceptance of `notifications/initialized`.
     pub(super) fn awaits_initialized(&self, exchange: ExchangeId) -> bool {
         matches!(self, Self::Initialized(awaited, _) if *awaited == exchange)

@@ -126,7 +126,7 @@ impl Legacy {
         if pending.session.is_some() && !is_young && is_believed && session::is_loss(refusal) {
             return self.on_loss_refused(exchange, refusal, actions);
         }
-        if self.gate.awaits_initialize(exchange) && self.falls_back(refusal) {
+        if self.gate.awaits_first_initialize(exchange) && self.sse.falls_back(refusal) {
             let answer = refusal.frame.clone().filter(Frame::is_response);
             return self.fall_back(exchange, to_bridge_error(refusal), answer, actions);
         }
@@ -170,7 +170,7 @@ impl Legacy {
         error: &BridgeError,
         actions: &mut Vec<Action>,
     ) {
-        if self.gate.awaits_initialize(exchange) && self.falls_back_for(error) {
+        if self.gate.awaits_first_initialize(exchange) && self.sse.falls_back_for(error) {
             return self.fall_back(exchange, error.clone(), None, actions);
         }
         let Some(pending) = self.pending.remove(&exchange) else {

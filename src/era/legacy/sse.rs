@@ -9,38 +9,13 @@ use super::pending::{Pending, Role};
 use super::sse_state::Transport;
 use super::state::{Legacy, Queued};
 use super::strays::StreamResponses;
-use crate::era::{Action, ExchangeId, HttpError, Listen, Standalone, detect};
+use crate::era::{Action, ExchangeId, Listen, Standalone};
 use crate::frame::{BridgeError, Frame, Outline};
 
 /// The losses in a row after which a host that asks for something waits no longer than before.
 const HURRIED: u32 = 3;
 
 impl Legacy {
-    /// Says whether a refusal of the first POST may mean a remote that speaks only HTTP+SSE (MCP 2025-11-25
-    /// basic/transports, "Backwards Compatibility"): whatever old servers and what stands before them say to a POST
-    /// they do not know. Not what asks for a sign-in, says that it passes, or is said in a code that only modern
-    /// servers know.
-    pub(super) fn falls_back(&self, refusal: &HttpError) -> bool {
-        self.may_fall_back()
-            && !detect::is_modern_error(refusal)
-            && !matches!(refusal.status, 401 | 407 | 408 | 425 | 429 | 502..=504)
-    }
-
-    /// Says whether this error, in the place of an answer to the first POST, may mean the same: a page, a redirect,
-    /// or nothing.
-    pub(super) fn falls_back_for(&self, error: &BridgeError) -> bool {
-        let is_redirect = matches!(error.status, Some(300..=399));
-        let is_odd = error.status.is_none() && error.kind == "bad_answer";
-        self.may_fall_back() && (is_odd || is_redirect)
-    }
-
-    fn may_fall_back(&self) -> bool {
-        self.transport == Transport::HttpFirst
-            && !self.sse.is_chosen
-            && !self.gate.is_reopening()
-            && self.sse.other_failed.is_none()
-    }
-
     pub(super) fn fall_back(
         &mut self,
         exchange: ExchangeId,
@@ -147,7 +122,7 @@ impl Legacy {
         actions: &mut Vec<Action>,
     ) {
         let is_offer = self.gate.awaits_initialize(exchange)
-            && self.transport != Transport::HttpOnly
+            && self.sse.transport != Transport::HttpOnly
             && !self.sse.is_open();
         if !is_offer {
             if self.pending.get(&exchange).is_some_and(|it| it.is_owed) {
@@ -244,13 +219,13 @@ impl Legacy {
                 message: format!("{} As HTTP+SSE: {}", other.message, error.message),
                 ..other
             };
-            self.sse.is_chosen = self.transport == Transport::SseOnly;
+            self.sse.is_chosen = self.sse.transport == Transport::SseOnly;
         } else if self.sse.came_by_post && self.gate.is_reopening() {
             // Once: if that is no stream either, the session is not opened again.
             self.sse.came_by_post = false;
             self.sse.is_chosen = false;
             return self.reopen(actions);
-        } else if self.transport == Transport::SseFirst
+        } else if self.sse.transport == Transport::SseFirst
             && (error.status.is_some() || error.kind == "bad_answer")
             && !self.gate.is_reopening()
         {
@@ -263,34 +238,5 @@ impl Legacy {
             return self.open_gate(actions);
         }
         self.give_up(&why, actions);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_refusal_of_the_first_post_falls_back_unless_it_passes_or_wants_a_sign_in() {
-        let refusal = |status| HttpError {
-            status,
-            ..HttpError::default()
-        };
-        let relay = Legacy::new(Transport::HttpFirst);
-        for (status, falls) in [
-            (400, true),
-            (404, true),
-            (405, true),
-            (301, true),
-            (403, true),
-            (500, true),
-            (501, true),
-            (401, false),
-            (429, false),
-            (503, false),
-        ] {
-            assert_eq!(relay.falls_back(&refusal(status)), falls, "{status}");
-        }
-        assert!(!Legacy::new(Transport::HttpOnly).falls_back(&refusal(405)));
     }
 }

@@ -29,7 +29,6 @@ pub struct Legacy {
     pub(super) early: Vec<Frame>,
     pub(super) is_host_ready: bool,
     pub(super) is_host_gone: bool,
-    pub(super) transport: Transport,
     pub(super) sse: SseState,
 }
 
@@ -59,7 +58,6 @@ impl Legacy {
             early: Vec::new(),
             is_host_ready: false,
             is_host_gone: false,
-            transport,
             sse: SseState::for_transport(transport),
         }
     }
