@@ -21,13 +21,13 @@ const MAX_SIZE: usize = 1024 * 1024;
 
 /// The place of the facts about one server.
 #[derive(Clone, Debug)]
-pub struct Facts {
+pub struct ServerCache {
     path: Option<PathBuf>,
     /// Held while one is learned: the file is read and written whole, and two may be learned at once.
-    turn: Arc<Mutex<()>>,
+    writing: Arc<Mutex<()>>,
 }
 
-impl Facts {
+impl ServerCache {
     /// About this server (its address, and the account used there), under `home` if given, else in the system's cache
     /// directory.
     pub fn about(home: Option<&Path>, url: &str, account: &str) -> Self {
@@ -44,7 +44,7 @@ impl Facts {
             .collect();
         Self {
             path: folder.map(|folder| folder.join("servers").join(format!("{name}.json"))),
-            turn: Arc::default(),
+            writing: Arc::default(),
         }
     }
 
@@ -52,20 +52,20 @@ impl Facts {
     pub fn nowhere() -> Self {
         Self {
             path: None,
-            turn: Arc::default(),
+            writing: Arc::default(),
         }
     }
 
     /// Returns what is remembered under `name`. Blocks for one small read.
-    pub fn recall(&self, name: &str) -> Option<Value> {
+    pub fn load(&self, name: &str) -> Option<Value> {
         self.read().remove(name)
     }
 
     /// Remembers it, or forgets it where `value` is null. Blocks for one small write, and for a fifth of a second where another
     /// process holds the lock: for threads that may.
-    pub fn learn(&self, name: &str, value: Value) {
+    pub fn store(&self, name: &str, value: Value) {
         let Some(path) = &self.path else { return };
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let _others = others_wait(path)
             .inspect_err(|error| tracing::debug!(%error, "facts are learned without taking turns"));
         let mut known = self.read();
@@ -153,81 +153,81 @@ mod tests {
     #[test]
     fn what_is_learned_is_recalled_by_server_and_account() {
         let home = tempfile::tempdir().unwrap();
-        let facts = Facts::about(Some(home.path()), "https://a.example/mcp", "default");
-        assert_eq!(facts.recall("identity"), None);
-        facts.learn("identity", json!({"name": "x"}));
-        facts.learn("era", json!("modern"));
-        let again = Facts::about(Some(home.path()), "https://a.example/mcp", "default");
-        assert_eq!(again.recall("identity"), Some(json!({"name": "x"})));
-        let other = Facts::about(Some(home.path()), "https://a.example/mcp", "work");
-        assert_eq!(other.recall("identity"), None);
-        facts.learn("era", Value::Null);
-        assert_eq!(again.recall("era"), None);
+        let facts = ServerCache::about(Some(home.path()), "https://a.example/mcp", "default");
+        assert_eq!(facts.load("identity"), None);
+        facts.store("identity", json!({"name": "x"}));
+        facts.store("era", json!("modern"));
+        let again = ServerCache::about(Some(home.path()), "https://a.example/mcp", "default");
+        assert_eq!(again.load("identity"), Some(json!({"name": "x"})));
+        let other = ServerCache::about(Some(home.path()), "https://a.example/mcp", "work");
+        assert_eq!(other.load("identity"), None);
+        facts.store("era", Value::Null);
+        assert_eq!(again.load("era"), None);
     }
 
     #[test]
     fn facts_learned_at_once_are_all_remembered() {
         let home = tempfile::tempdir().unwrap();
-        let facts = Facts::about(Some(home.path()), "https://a.example/mcp", "default");
+        let facts = ServerCache::about(Some(home.path()), "https://a.example/mcp", "default");
         thread::scope(|scope| {
             for number in 0..16 {
                 let facts = facts.clone();
-                scope.spawn(move || facts.learn(&number.to_string(), json!(number)));
+                scope.spawn(move || facts.store(&number.to_string(), json!(number)));
             }
         });
         for number in 0..16 {
-            assert_eq!(facts.recall(&number.to_string()), Some(json!(number)));
+            assert_eq!(facts.load(&number.to_string()), Some(json!(number)));
         }
     }
 
     #[test]
     fn facts_learned_at_once_by_several_bridges_are_all_remembered() {
         let home = tempfile::tempdir().unwrap();
-        let about = || Facts::about(Some(home.path()), "https://a.example/mcp", "default");
+        let about = || ServerCache::about(Some(home.path()), "https://a.example/mcp", "default");
         thread::scope(|scope| {
             for number in 0..16 {
                 let facts = about();
-                scope.spawn(move || facts.learn(&number.to_string(), json!(number)));
+                scope.spawn(move || facts.store(&number.to_string(), json!(number)));
             }
         });
         for number in 0..16 {
-            assert_eq!(about().recall(&number.to_string()), Some(json!(number)));
+            assert_eq!(about().load(&number.to_string()), Some(json!(number)));
         }
     }
 
     #[test]
     fn a_file_too_long_to_be_ours_is_nothing_known_and_is_mended() {
         let home = tempfile::tempdir().unwrap();
-        let facts = Facts::about(Some(home.path()), "https://a.example/mcp", "default");
-        facts.learn("era", json!("legacy"));
+        let facts = ServerCache::about(Some(home.path()), "https://a.example/mcp", "default");
+        facts.store("era", json!("legacy"));
         let path = facts.path.as_ref().unwrap();
         let long = format!(r#"{{"era":"legacy","x":"{}"}}"#, "x".repeat(1 << 20));
         std::fs::write(path, long).unwrap();
-        assert_eq!(facts.recall("era"), None);
-        facts.learn("era", json!("modern"));
-        assert_eq!(facts.recall("era"), Some(json!("modern")));
+        assert_eq!(facts.load("era"), None);
+        facts.store("era", json!("modern"));
+        assert_eq!(facts.load("era"), Some(json!("modern")));
     }
 
     #[test]
     fn a_damaged_file_is_nothing_known_and_is_mended() {
         let home = tempfile::tempdir().unwrap();
-        let facts = Facts::about(Some(home.path()), "https://a.example/mcp", "default");
-        facts.learn("era", json!("legacy"));
+        let facts = ServerCache::about(Some(home.path()), "https://a.example/mcp", "default");
+        facts.store("era", json!("legacy"));
         std::fs::write(facts.path.as_ref().unwrap(), "{").unwrap();
-        assert_eq!(facts.recall("era"), None);
-        facts.learn("era", json!("modern"));
-        assert_eq!(facts.recall("era"), Some(json!("modern")));
+        assert_eq!(facts.load("era"), None);
+        facts.store("era", json!("modern"));
+        assert_eq!(facts.load("era"), Some(json!("modern")));
     }
 
     #[test]
     fn a_place_that_cannot_be_written_troubles_nobody() {
-        Facts::nowhere().learn("era", json!(1));
-        let facts = Facts::about(
+        ServerCache::nowhere().store("era", json!(1));
+        let facts = ServerCache::about(
             Some(Path::new("/proc/nowhere")),
             "https://a.example",
             "default",
         );
-        facts.learn("era", json!(1));
-        assert_eq!(facts.recall("era"), None);
+        facts.store("era", json!(1));
+        assert_eq!(facts.load("era"), None);
     }
 }

@@ -39,7 +39,7 @@ use crate::random;
 use crate::remote::header_command::HeaderCommand;
 use crate::remote::https;
 use crate::report::Failure;
-use crate::server_cache::Facts;
+use crate::server_cache::ServerCache;
 pub use crate::settings::environment::Environment;
 use crate::stdio;
 use crate::text::printable;
@@ -366,7 +366,7 @@ pub fn bridge(
         is_reader_gone: stdio::is_reader_gone,
         awaits_sign_in: watch::Sender::new(false),
         server: target.https.url.host_str().unwrap_or_default().to_owned(),
-        facts: Facts::about(
+        facts: ServerCache::about(
             env.get("MCPIPE_HOME").map(Path::new),
             target.https.url.as_str(),
             account,

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use mcpipe::bridge::Settings;
 use mcpipe::era::Protocol;
-use mcpipe::server_cache::Facts;
+use mcpipe::server_cache::ServerCache;
 use serde_json::{Value, json};
 use tokio::time;
 
@@ -43,8 +43,8 @@ fn auto() -> Settings {
     }
 }
 
-fn facts(home: &Path) -> Facts {
-    Facts::about(Some(home), "https://a.example/mcp", "default")
+fn facts(home: &Path) -> ServerCache {
+    ServerCache::about(Some(home), "https://a.example/mcp", "default")
 }
 
 fn remembering(home: &Path) -> Settings {
@@ -57,7 +57,7 @@ fn remembering(home: &Path) -> Settings {
 /// Waits until this is remembered.
 async fn learned(home: &Path, name: &str, wanted: impl Fn(&Value) -> bool) {
     let learned = async {
-        while !facts(home).recall(name).is_some_and(|known| wanted(&known)) {
+        while !facts(home).load(name).is_some_and(|known| wanted(&known)) {
             time::sleep(Duration::from_millis(5)).await;
         }
     };
@@ -196,7 +196,7 @@ async fn a_second_start_asks_a_modern_server_only_what_the_host_asks() {
         learned(home.path(), "discover", Value::is_array).await;
     }
     // A modern host needs no more than the verdict.
-    facts(home.path()).learn("discover", Value::Null);
+    facts(home.path()).store("discover", Value::Null);
     let remote = Memory::that(modern);
     let mut host = InProcess::bridged_to(remote.remote(), remembering(home.path()));
     host.send(asks(1, "tools/list")).await;
@@ -238,7 +238,7 @@ async fn a_server_that_was_modern_the_last_time_and_is_not_now_serves_both_hosts
         );
         assert_eq!(remote.count("POST initialize"), 1, "{:?}", remote.labels());
         learned(home.path(), "era", |era| era["era"] == "legacy").await;
-        assert_eq!(facts(home.path()).recall("discover"), None);
+        assert_eq!(facts(home.path()).load("discover"), None);
     }
 }
 
@@ -260,6 +260,6 @@ async fn what_was_learned_is_written_down_before_the_bridge_has_left() {
     drop(turn);
     host.ended().await;
     for name in ["era", "discover", "identity"] {
-        assert!(facts(home.path()).recall(name).is_some(), "{name}");
+        assert!(facts(home.path()).load(name).is_some(), "{name}");
     }
 }

@@ -13,7 +13,7 @@ use crate::bridge::settings::Settings;
 use crate::clock::seconds;
 use crate::era::{self, Options, RememberedDiscover, ServerEra, Translator};
 use crate::random;
-use crate::server_cache::Facts;
+use crate::server_cache::ServerCache;
 
 const ERA: &str = "era";
 const DISCOVER: &str = "discover";
@@ -29,7 +29,7 @@ const MAX_SIZE: usize = 64 * 1024;
 /// whole file.
 #[derive(Debug)]
 pub(super) struct ServerMemory {
-    facts: Facts,
+    facts: ServerCache,
     now: fn() -> SystemTime,
     /// The verdict of this run that has been remembered.
     verdict: Option<Discovered>,
@@ -39,7 +39,7 @@ pub(super) struct ServerMemory {
 
 impl ServerMemory {
     /// Returns the memory that keeps its facts in this place.
-    pub(super) fn new(facts: Facts, now: fn() -> SystemTime) -> Self {
+    pub(super) fn new(facts: ServerCache, now: fn() -> SystemTime) -> Self {
         Self {
             facts,
             now,
@@ -101,14 +101,14 @@ impl ServerMemory {
 
     /// Returns the server's identity, its answer to `initialize`, from an earlier time.
     pub(super) fn identity(&self) -> Option<Value> {
-        self.facts.recall(IDENTITY)
+        self.facts.load(IDENTITY)
     }
 
     /// Remembers the server's identity.
     pub(super) fn remember_identity(&self, identity: Value) {
         let facts = self.facts.clone();
         self.writes
-            .spawn_blocking(move || facts.learn(IDENTITY, identity));
+            .spawn_blocking(move || facts.store(IDENTITY, identity));
     }
 
     /// Waits until everything is written.
@@ -126,21 +126,21 @@ struct Discovered {
 }
 
 /// Remembers which era the server speaks, or that it cannot be told. Blocks for one small write.
-fn learn_verdict(facts: &Facts, learned: Option<Discovered>, now: SystemTime) {
+fn learn_verdict(facts: &ServerCache, learned: Option<Discovered>, now: SystemTime) {
     let verdict = learned.map(|learned| learned.verdict);
     if verdict != Some(ServerEra::Modern) {
-        facts.learn(DISCOVER, Value::Null);
+        facts.store(DISCOVER, Value::Null);
     }
     let era = verdict.map_or("unknown", ServerEra::word);
     let is_tried = !learned.is_some_and(|learned| learned.is_legacy_untried);
-    facts.learn(
+    facts.store(
         ERA,
         json!({ "era": era, "at": seconds(now), "initializeTried": is_tried }),
     );
 }
 
 /// Remembers the discover result of a modern server, if it may be repeated. Blocks for one small write.
-fn learn_known(facts: &Facts, new: RememberedDiscover, now: SystemTime) {
+fn learn_known(facts: &ServerCache, new: RememberedDiscover, now: SystemTime) {
     let now = seconds(now);
     let mut all = known(facts, now);
     all.retain(|(known, ..)| known.capabilities != new.capabilities);
@@ -163,11 +163,11 @@ fn learn_known(facts: &Facts, new: RememberedDiscover, now: SystemTime) {
         })
         .collect();
     let all = Some(Value::from(all)).filter(|all| all != &json!([]));
-    facts.learn(DISCOVER, all.unwrap_or(Value::Null));
+    facts.store(DISCOVER, all.unwrap_or(Value::Null));
 }
 
-fn verdict(facts: &Facts, now: u64) -> Option<Discovered> {
-    let known = facts.recall(ERA)?;
+fn verdict(facts: &ServerCache, now: u64) -> Option<Discovered> {
+    let known = facts.load(ERA)?;
     let age = now.checked_sub(known.get("at")?.as_u64()?)?;
     let learned = Discovered {
         verdict: ServerEra::from_word(known.get("era")?.as_str()?)?,
@@ -179,19 +179,20 @@ fn verdict(facts: &Facts, now: u64) -> Option<Discovered> {
 }
 
 /// Returns the results that are known and not too old, with the time of each and the end of its validity.
-fn known(facts: &Facts, now: u64) -> Vec<(RememberedDiscover, u64, u64)> {
-    let read = |kept: &Value| {
-        let text = |name| kept.get(name)?.as_str().map(str::to_owned);
-        let number = |name| kept.get(name)?.as_u64();
+fn known(facts: &ServerCache, now: u64) -> Vec<(RememberedDiscover, u64, u64)> {
+    let read = |stored: &Value| {
+        let text = |name| stored.get(name)?.as_str().map(str::to_owned);
+        let number = |name| stored.get(name)?.as_u64();
         let known = RememberedDiscover {
             capabilities: text("for")?,
             discover: text("result")?,
         };
         Some((known, number("at")?, number("until")?))
     };
-    let kept = facts.recall(DISCOVER);
-    let kept = kept.as_ref().and_then(Value::as_array);
-    kept.into_iter()
+    let stored = facts.load(DISCOVER);
+    let stored = stored.as_ref().and_then(Value::as_array);
+    stored
+        .into_iter()
         .flatten()
         .filter_map(read)
         // A clock that was set back tells nothing of age.
@@ -203,8 +204,8 @@ fn known(facts: &Facts, now: u64) -> Vec<(RememberedDiscover, u64, u64)> {
 mod tests {
     use super::*;
 
-    fn facts(home: &tempfile::TempDir) -> Facts {
-        Facts::about(Some(home.path()), "https://a.example/mcp", "default")
+    fn facts(home: &tempfile::TempDir) -> ServerCache {
+        ServerCache::about(Some(home.path()), "https://a.example/mcp", "default")
     }
 
     fn at(seconds: u64) -> SystemTime {
@@ -220,7 +221,7 @@ mod tests {
 
     const PUBLIC: &str = r#"{"capabilities":{},"ttlMs":60000,"cacheScope":"public"}"#;
 
-    fn recalled(facts: &Facts, now: u64) -> Vec<RememberedDiscover> {
+    fn recalled(facts: &ServerCache, now: u64) -> Vec<RememberedDiscover> {
         let known = known(facts, now).into_iter();
         known.map(|(known, ..)| known).collect()
     }
@@ -283,7 +284,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let facts = facts(&home);
         for word in ["modern", "legacy", "both", "a word of a version to come"] {
-            facts.learn(ERA, json!({ "era": word, "at": 1000 }));
+            facts.store(ERA, json!({ "era": word, "at": 1000 }));
             assert_eq!(verdict(&facts, 1000), None, "{word}");
         }
         for (word, is_tried, expected) in [
@@ -292,7 +293,7 @@ mod tests {
             ("unknown", true, None),
         ] {
             let known = json!({ "era": word, "at": 1000, "initializeTried": is_tried });
-            facts.learn(ERA, known);
+            facts.store(ERA, known);
             let found = verdict(&facts, 1000);
             let found = found.map(|it| (it.verdict, it.is_legacy_untried));
             assert_eq!(found, expected, "{word}");

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 
 use crate::era::{Protocol, Transport};
-use crate::server_cache::Facts;
+use crate::server_cache::ServerCache;
 
 /// The settings of one run.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ pub struct Settings {
     /// The server's name, for a host that gets an early answer.
     pub server: String,
     /// The facts learned about the server, and the place to keep more of them.
-    pub facts: Facts,
+    pub facts: ServerCache,
     /// The wall clock.
     pub now: fn() -> SystemTime,
     /// A function that returns a random number from 0 to 1 ([`crate::random::fraction`]): the part of the longest delay
@@ -64,7 +64,7 @@ impl Settings {
             is_reader_gone: || false,
             awaits_sign_in: watch::Sender::new(false),
             server: String::new(),
-            facts: Facts::nowhere(),
+            facts: ServerCache::nowhere(),
             now,
             random_fraction: || 0.0,
         }

@@ -22,7 +22,7 @@ use crate::recorder::Recorder;
 use crate::remote::https::Https;
 use crate::remote::recording::Recorded;
 use crate::report::{Failure, Kind};
-use crate::server_cache::Facts;
+use crate::server_cache::ServerCache;
 use crate::settings::{self, Environment, Target};
 use crate::stdio::Host;
 use crate::store::Vault;
@@ -84,7 +84,7 @@ impl Connection {
         let secrets = Secrets::default();
         let patience = settings.sign_in_patience;
         target.https.deferred = secrets.fetch(&vault, &target, &authorizer, patience);
-        match settings.facts.recall(AUTH).as_ref().and_then(Value::as_str) {
+        match settings.facts.load(AUTH).as_ref().and_then(Value::as_str) {
             Some(OAUTH) => authorizer.begin(),
             Some(NONE) => authorizer.wait_to_be_asked(),
             _ => {}
@@ -143,11 +143,11 @@ impl Connection {
 }
 
 /// Remembers whether the server wants a credential.
-async fn remember_auth(facts: Facts, authorizer: &Authorizer) {
+async fn remember_auth(facts: ServerCache, authorizer: &Authorizer) {
     if let Some(is_wanted) = authorizer.wants_credential() {
         let is_wanted = if is_wanted { OAUTH } else { NONE };
         // Learning may have to wait for other processes, and this thread carries the last answers.
-        let learning = move || facts.learn(AUTH, is_wanted.into());
+        let learning = move || facts.store(AUTH, is_wanted.into());
         let _ = tokio::task::spawn_blocking(learning).await;
     }
 }

@@ -145,8 +145,8 @@ async fn what_a_modern_host_has_found_out_does_not_keep_a_legacy_host_from_its_o
 
 /// Writes down an era for the one server, as a version of mcpipe would that knows it by these members.
 fn remember(home: &std::path::Path, url: &str, era: &Value) {
-    let facts = mcpipe::server_cache::Facts::about(Some(home), url, "default");
-    facts.learn("era", era.clone());
+    let facts = mcpipe::server_cache::ServerCache::about(Some(home), url, "default");
+    facts.store("era", era.clone());
 }
 
 #[expect(clippy::disallowed_methods, reason = "the binary reads the same clock")]

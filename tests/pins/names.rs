@@ -10,7 +10,7 @@ use mcpipe::auth::store::record::ClientRecord;
 use mcpipe::clock::Clock;
 use mcpipe::header_secrets;
 use mcpipe::secret::Secret;
-use mcpipe::server_cache::Facts;
+use mcpipe::server_cache::ServerCache;
 use mcpipe::store::{Vault, VaultPaths};
 use serde_json::json;
 
@@ -90,8 +90,8 @@ fn places_are_handed_on_in_these_words() {
 #[test]
 fn what_is_known_of_a_server_is_found_by_its_address_and_the_account() {
     let home = tempfile::tempdir().unwrap();
-    let facts = Facts::about(Some(home.path()), "https://a.example/mcp", "default");
-    facts.learn("name", json!("value"));
+    let facts = ServerCache::about(Some(home.path()), "https://a.example/mcp", "default");
+    facts.store("name", json!("value"));
     let file = "cache/servers/5c8be6373a3d8e733337cac95f2dcfe9.json";
     let text = std::fs::read_to_string(home.path().join(file)).unwrap();
     assert_eq!(text, r#"{"name":"value"}"#);
