@@ -23,7 +23,7 @@ impl Conversation {
     }
 
     /// Notes a line that came while `owed` requests before it were unanswered.
-    pub(super) fn heard(&mut self, line: &Frame, owed: usize) {
+    pub(super) fn note_line(&mut self, line: &Frame, owed: usize) {
         let is_reaction = owed == 0 || line.method() == Some("notifications/initialized");
         self.is_two_way |= self.has_answered && is_reaction;
     }
@@ -58,9 +58,9 @@ mod tests {
             (request(), 2, false),
         ] {
             let mut conversation = Conversation::default();
-            conversation.heard(&request(), 0);
+            conversation.note_line(&request(), 0);
             conversation.answered();
-            conversation.heard(&line, owed);
+            conversation.note_line(&line, owed);
             assert_eq!(conversation.is_two_way(), is_two_way, "{line:?} {owed}");
         }
     }
@@ -68,9 +68,9 @@ mod tests {
     #[test]
     fn who_says_everything_before_the_first_answer_is_a_pipe() {
         let mut conversation = Conversation::default();
-        conversation.heard(&request(), 0);
-        conversation.heard(&initialized(), 1);
-        conversation.heard(&request(), 1);
+        conversation.note_line(&request(), 0);
+        conversation.note_line(&initialized(), 1);
+        conversation.note_line(&request(), 1);
         conversation.answered();
         assert!(!conversation.is_two_way());
     }

@@ -14,7 +14,7 @@ use tokio::time::{self, Instant};
 
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::{Authorizer, Credential};
-use crate::bridge::exchanges::{Event, Exchanges, Waiting};
+use crate::bridge::exchanges::{ExchangeEvent, Exchanges, Waiting};
 use crate::era::{ExchangeId, Post};
 use crate::frame::BridgeError;
 use crate::remote::{Answer, Outgoing, Remote, TransportError, Verb};
@@ -118,7 +118,7 @@ impl<R: Remote> Exchanges<R> {
                         return Ok(Answer::Challenged(challenge));
                     };
                     if is_asked_by_host {
-                        self.say_unsaid(&renewed).await;
+                        self.send_refused_initialized(&renewed).await;
                     }
                     credential = Some(renewed);
                 }
@@ -137,16 +137,19 @@ impl<R: Remote> Exchanges<R> {
     ) -> Result<Credential, Stopped> {
         let _ = self
             .events
-            .send(Event::Waiting(exchange, Some(Waiting::of(verb))))
+            .send(ExchangeEvent::Waiting(exchange, Some(Waiting::of(verb))))
             .await;
         let renewed = tokio::select! {
             renewed = self.authorizer.renew(stale, challenge) => renewed.map_err(|error| Stopped::by(&error)),
-            () = self.patience_with_a_person() => Err(Stopped {
+            () = self.user_patience() => Err(Stopped {
                 error: sign_in_going_on(&self.authorizer),
                 is_final: true,
             }),
         };
-        let _ = self.events.send(Event::Waiting(exchange, None)).await;
+        let _ = self
+            .events
+            .send(ExchangeEvent::Waiting(exchange, None))
+            .await;
         renewed
     }
 
@@ -159,16 +162,19 @@ impl<R: Remote> Exchanges<R> {
     ) -> Result<Option<Credential>, Stopped> {
         let _ = self
             .events
-            .send(Event::Waiting(exchange, Some(Waiting::of(verb))))
+            .send(ExchangeEvent::Waiting(exchange, Some(Waiting::of(verb))))
             .await;
         let renewed = self.authorizer.renew_silently(stale, challenge).await;
-        let _ = self.events.send(Event::Waiting(exchange, None)).await;
+        let _ = self
+            .events
+            .send(ExchangeEvent::Waiting(exchange, None))
+            .await;
         renewed.map_err(|error| Stopped::by(&error))
     }
 
     /// Returns when a user has been asked to sign in for so long that the host should hear of it. A refresh, which
     /// needs no user, may take its time. When stdin has ended, `drain` decides on the time.
-    async fn patience_with_a_person(&self) {
+    async fn user_patience(&self) {
         let Some(patience) = self.settings.sign_in_patience else {
             return std::future::pending().await;
         };
@@ -193,20 +199,22 @@ impl<R: Remote> Exchanges<R> {
     }
 
     /// The host's `notifications/initialized` that the server has not taken.
-    pub(super) fn unsaid(&self) -> std::sync::MutexGuard<'_, Option<Post>> {
-        self.unsaid.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn refused_initialized(&self) -> std::sync::MutexGuard<'_, Option<Post>> {
+        self.refused_initialized
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends `notifications/initialized` where the server had turned it down for want of the credential that is there
     /// now.
-    async fn say_unsaid(&self, credential: &Credential) {
-        let Some(unsaid) = self.unsaid().take() else {
+    async fn send_refused_initialized(&self, credential: &Credential) {
+        let Some(refused_initialized) = self.refused_initialized().take() else {
             return;
         };
         let outgoing = Outgoing {
-            to: unsaid.endpoint.as_deref(),
-            verb: Verb::Post(&unsaid.frame),
-            headers: &unsaid.headers,
+            to: refused_initialized.endpoint.as_deref(),
+            verb: Verb::Post(&refused_initialized.frame),
+            headers: &refused_initialized.headers,
             credential: Some(credential),
         };
         let said = self.remote.send(outgoing).await;

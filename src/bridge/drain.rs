@@ -33,13 +33,13 @@ const UNOWED_GRACE: Duration = Duration::from_secs(1);
 /// The time for which the bridge tries a server that cannot be reached, once the host has left.
 const UNREACHED_GRACE: Duration = Duration::from_millis(1500);
 /// The pause between two checks that a program still reads stdout, while a sign-in is waited for.
-const GLANCE: Duration = Duration::from_millis(250);
+const READER_POLL: Duration = Duration::from_millis(250);
 /// The time that the last lines may take to be written when there is no patience left otherwise.
 const LAST_FLUSH: Duration = Duration::from_millis(150);
 /// The time that the end of a session may take while other sessions go on.
-const GOODBYE: Duration = Duration::from_secs(5);
+const SESSION_END: Duration = Duration::from_secs(5);
 /// The time that the end of the sessions, and then the last flush, may take.
-const FAREWELL: Duration = Duration::from_millis(400);
+const LAST_WAIT: Duration = Duration::from_millis(400);
 
 impl<R: Remote> Bridge<R> {
     pub(super) async fn drain(mut self, ended: Ended, inputs: &mut Inputs) -> Option<Unanswered> {
@@ -54,11 +54,11 @@ impl<R: Remote> Bridge<R> {
             latest = self.settle(ended, inputs).await;
             // A reader that has left has had all it wanted.
             self.host_unreachable |= self.out.is_closed();
-            self.take_what_was_said(&mut inputs.lines).await;
-            let is_asked = *inputs.person.borrow();
+            self.take_unread_lines(&mut inputs.lines).await;
+            let is_asked = *inputs.user_awaited.borrow();
             self.answer_outstanding(is_asked).await;
         }
-        if let Some(reason) = self.unopened {
+        if let Some(reason) = self.unanswered_initialize {
             self.inflight.tally.miss(reason);
         }
         let unanswered = self.inflight.tally.unanswered();
@@ -76,9 +76,9 @@ impl<R: Remote> Bridge<R> {
         let all = async { tokio::join!(flushed, self.memory.written()) };
         let now = Instant::now();
         let last = if self.host_unreachable {
-            now + FAREWELL
+            now + LAST_WAIT
         } else {
-            latest.max(now + FAREWELL)
+            latest.max(now + LAST_WAIT)
         };
         let enough = async {
             self.stop.deadline().await;
@@ -108,16 +108,16 @@ impl<R: Remote> Bridge<R> {
         if !self.in_time(latest, Self::perform, actions).await {
             return latest;
         }
-        let mut was_asked = *inputs.person.borrow();
+        let mut was_asked = *inputs.user_awaited.borrow();
         loop {
-            let is_asked = *inputs.person.borrow_and_update();
+            let is_asked = *inputs.user_awaited.borrow_and_update();
             // Another event may have come first, and the change is seen only here.
             if std::mem::replace(&mut was_asked, is_asked) != is_asked && ended != Ended::Signalled
             {
                 begun = Instant::now();
                 latest = begun + self.grace;
             }
-            let awaits_user = self.waits_only_for_a_person(is_asked);
+            let awaits_user = self.waits_only_for_user(is_asked);
             let patience = match ended {
                 _ if stop.soon.is_cancelled() || ended == Ended::Signalled => Some(SIGNAL_GRACE),
                 _ if self.is_idle() => return latest,
@@ -141,12 +141,12 @@ impl<R: Remote> Bridge<R> {
             if awaits_user && !is_leaving_soon {
                 self.exchanges.settings.awaits_sign_in.send_replace(true);
             }
-            let glance = awaits_user.then(|| Instant::now() + GLANCE);
+            let next_poll = awaits_user.then(|| Instant::now() + READER_POLL);
             tokio::select! {
                 () = until(patience.map(|patience| begun + patience)) => return latest,
                 () = stop.now.cancelled() => return latest,
                 () = stop.soon.cancelled(), if ended != Ended::Signalled && patience != Some(SIGNAL_GRACE) => {}
-                changed = inputs.person.changed() => {
+                changed = inputs.user_awaited.changed() => {
                     if changed.is_err() {
                         return latest;
                     }
@@ -157,9 +157,9 @@ impl<R: Remote> Bridge<R> {
                     }
                 }
                 () = self.out.closed() => return latest,
-                () = until(glance) => {}
+                () = until(next_poll) => {}
                 Some(event) = inputs.events.recv() => {
-                    if !self.in_time(latest, Self::exchange_told, event).await {
+                    if !self.in_time(latest, Self::on_event, event).await {
                         return latest;
                     }
                 }
@@ -192,8 +192,8 @@ impl<R: Remote> Bridge<R> {
         self.inflight.owed() == 0 && self.running.values().all(|running| running.is_standing)
     }
 
-    fn waits_only_for_a_person(&self, is_somebody_asked: bool) -> bool {
-        is_somebody_asked
+    fn waits_only_for_user(&self, is_user_asked: bool) -> bool {
+        is_user_asked
             && self
                 .running
                 .values()
@@ -202,7 +202,7 @@ impl<R: Remote> Bridge<R> {
 
     /// Takes the lines that came before the reason to leave: their requests are owed an answer too, though only the
     /// error that the bridge leaves.
-    async fn take_what_was_said(&mut self, lines: &mut mpsc::Receiver<Line>) {
+    async fn take_unread_lines(&mut self, lines: &mut mpsc::Receiver<Line>) {
         while let Ok(line) = lines.try_recv() {
             let written = match line {
                 Ok(Parsed::One(frame)) => match self.inflight.open(&frame) {
@@ -236,11 +236,11 @@ impl<R: Remote> Bridge<R> {
             if self.host_unreachable {
                 return;
             }
-            let Some(reply) = self.last_words(&id, &method, is_asked) else {
+            let Some(reply) = self.last_error(&id, &method, is_asked) else {
                 continue;
             };
             if let Some(written) = self.inflight.close(reply) {
-                let line = time::timeout(FAREWELL, self.write(written)).await;
+                let line = time::timeout(LAST_WAIT, self.write(written)).await;
                 self.host_unreachable |= !matches!(line, Ok(Ok(())));
             }
         }
@@ -248,7 +248,7 @@ impl<R: Remote> Bridge<R> {
 
     /// Returns the error that answers a request when the bridge leaves: the reason, and whether the server may have
     /// done the work.
-    fn last_words(&self, id: &Id, method: &str, is_asked: bool) -> Option<Frame> {
+    fn last_error(&self, id: &Id, method: &str, is_asked: bool) -> Option<Frame> {
         let own = self
             .running
             .values()
@@ -256,7 +256,7 @@ impl<R: Remote> Bridge<R> {
         let waits_to_be_sent = match own {
             Some(running) => running.waiting == Some(Waiting::ToSend),
             // The request waits behind another one, or is under way under another id.
-            None => self.waits_only_for_a_person(is_asked) && self.is_all_to_be_sent(),
+            None => self.waits_only_for_user(is_asked) && self.is_all_to_be_sent(),
         };
         if is_asked && waits_to_be_sent {
             let authorizer = &self.exchanges.authorizer;
@@ -306,18 +306,18 @@ impl<R: Remote> Bridge<R> {
         });
         let sessions_to_end: Vec<_> = sessions_to_end.collect();
         let all = async {
-            for farewell in sessions_to_end {
-                let _ = farewell.await;
+            for session in sessions_to_end {
+                let _ = session.await;
             }
         };
-        let _ = time::timeout(FAREWELL, all).await;
+        let _ = time::timeout(LAST_WAIT, all).await;
     }
 }
 
 impl<R: Remote> Exchanges<R> {
     /// Ends a session. Any answer, 405 included, is fine.
     pub(super) async fn end(&self, headers: HeaderMap) {
-        let goodbye = async {
+        let ending = async {
             let credential = self.authorizer.current().await.ok().flatten();
             let outgoing = Outgoing {
                 to: None,
@@ -327,6 +327,6 @@ impl<R: Remote> Exchanges<R> {
             };
             let _ = self.remote.send(outgoing).await;
         };
-        let _ = time::timeout(GOODBYE, goodbye).await;
+        let _ = time::timeout(SESSION_END, ending).await;
     }
 }

@@ -20,7 +20,7 @@ pub(super) struct EarlyInitialize {
     remembered: Option<Value>,
     /// The server's host name, for a server that is not remembered.
     server: String,
-    state: State,
+    state: HandshakeState,
     /// The revision that the host has been told, or has named itself.
     revision: Option<String>,
     /// A modern host's `server/discover`, and its answer from memory.
@@ -32,16 +32,16 @@ pub(super) struct EarlyInitialize {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
+enum HandshakeState {
     /// No early answer: `initialize` has not come yet, or the server answered it.
     #[default]
     Ordinary,
     /// The host waits for the answer.
     Asked,
     /// The host has our answer, and the server's is still to come.
-    Received,
+    AnsweredEarly,
     /// The host has our answer, and the server has refused.
-    Unopened,
+    Failed,
 }
 
 impl EarlyInitialize {
@@ -55,24 +55,24 @@ impl EarlyInitialize {
 
     /// Looks at a frame from the host. Returns the frames to send to the server before it: the handshake again, if the
     /// server refused it unseen by the host.
-    pub(super) fn host_says(&mut self, frame: &Frame) -> Vec<Frame> {
+    pub(super) fn on_host_message(&mut self, frame: &Frame) -> Vec<Frame> {
         self.revision = named_by(frame).or(self.revision.take());
         match frame.outline() {
             Outline::Request { method, .. } if &**method == "initialize" => {
                 self.initialize = Some(frame.clone());
-                self.state = State::Asked;
+                self.state = HandshakeState::Asked;
                 Vec::new()
             }
-            Outline::Request { .. } => self.open(),
+            Outline::Request { .. } => self.replay(),
             _ => Vec::new(),
         }
     }
 
     /// Returns the handshake for a session that could not be opened before; nothing in every other state.
-    pub(super) fn open(&mut self) -> Vec<Frame> {
+    pub(super) fn replay(&mut self) -> Vec<Frame> {
         match (&self.initialize, self.state) {
-            (Some(initialize), State::Unopened) => {
-                self.state = State::Received;
+            (Some(initialize), HandshakeState::Failed) => {
+                self.state = HandshakeState::AnsweredEarly;
                 let initialized = Frame::notification("notifications/initialized", None);
                 vec![initialize.clone(), initialized]
             }
@@ -82,7 +82,7 @@ impl EarlyInitialize {
 
     /// Says whether the host waits for an answer that needs a user first.
     pub(super) fn is_waiting(&self) -> bool {
-        self.state == State::Asked || self.discover.is_some()
+        self.state == HandshakeState::Asked || self.discover.is_some()
     }
 
     /// Notes that a modern host asks for the discover result, which is remembered.
@@ -92,14 +92,14 @@ impl EarlyInitialize {
 
     /// Returns the answer that need not wait, in the host's own revision. `is_locked` names the obstacle: the vault, or
     /// a sign-in.
-    pub(super) fn receive(&mut self, is_locked: bool) -> Option<Frame> {
+    pub(super) fn early_result(&mut self, is_locked: bool) -> Option<Frame> {
         if let Some((id, remembered)) = self.discover.take() {
             return Some(Frame::result(&id, &remembered));
         }
         let initialize = self
             .initialize
             .as_ref()
-            .filter(|_| self.state == State::Asked)?;
+            .filter(|_| self.state == HandshakeState::Asked)?;
         let id = initialize.id()?;
         let asked: Option<String> = initialize
             .param("protocolVersion")
@@ -121,13 +121,13 @@ impl EarlyInitialize {
             members.insert("protocolVersion".into(), version.into());
             self.revision = Some(version.to_owned());
         }
-        self.state = State::Received;
+        self.state = HandshakeState::AnsweredEarly;
         Some(Frame::result(id, &result.to_string()))
     }
 
     /// Looks at an answer on its way to the host. Returns the frames that the host gets instead of a handshake it
     /// already has: notifications that the lists have changed.
-    pub(super) fn remote_answers(&mut self, frame: &Frame) -> Vec<Frame> {
+    pub(super) fn on_server_message(&mut self, frame: &Frame) -> Vec<Frame> {
         let is_discover =
             |(id, _): &mut (Id, String)| frame.is_response() && frame.id() == Some(id);
         self.discover.take_if(is_discover);
@@ -135,23 +135,23 @@ impl EarlyInitialize {
             return Vec::new();
         }
         let result = frame.member("result");
-        if self.state != State::Received {
+        if self.state != HandshakeState::AnsweredEarly {
             let version = result.and_then(|result| member_of(result, "protocolVersion"));
             let version = version.and_then(|text| serde_json::from_str(text).ok());
             self.revision = version.or(self.revision.take());
         }
         match (self.state, result) {
-            (State::Received, Some(result)) => {
-                self.state = State::Ordinary;
+            (HandshakeState::AnsweredEarly, Some(result)) => {
+                self.state = HandshakeState::Ordinary;
                 self.lists = lists_of(result);
                 self.news()
             }
-            (State::Received, None) => {
-                self.state = State::Unopened;
+            (HandshakeState::AnsweredEarly, None) => {
+                self.state = HandshakeState::Failed;
                 Vec::new()
             }
-            (State::Asked, result) => {
-                self.state = State::Ordinary;
+            (HandshakeState::Asked, result) => {
+                self.state = HandshakeState::Ordinary;
                 self.lists = result.map(lists_of).unwrap_or_default();
                 Vec::new()
             }
@@ -169,7 +169,7 @@ impl EarlyInitialize {
     /// them itself.
     pub(super) fn unlocked(&mut self) -> Vec<Frame> {
         let was_locked = std::mem::take(&mut self.is_locked);
-        match was_locked && self.state == State::Ordinary {
+        match was_locked && self.state == HandshakeState::Ordinary {
             true => self.news(),
             false => Vec::new(),
         }
@@ -196,7 +196,7 @@ impl EarlyInitialize {
         serde_json::from_str(result).ok()
     }
 
-    /// Says whether the next answer of [`Self::receive`] holds the server's identity from an earlier time.
+    /// Says whether the next answer of [`Self::early_result`] holds the server's identity from an earlier time.
     pub(super) fn is_remembered(&self) -> bool {
         self.discover.is_some() || self.remembered.as_ref().is_some_and(Value::is_object)
     }
@@ -240,23 +240,23 @@ mod tests {
     fn a_host_is_received_in_its_own_revision_with_what_is_remembered() {
         let remembered = json!({"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": {"name": "x", "version": "3"}});
         let mut early_initialize = EarlyInitialize::new("mcp.example.com".into(), Some(remembered));
-        assert!(early_initialize.host_says(&initialize()).is_empty());
+        assert!(early_initialize.on_host_message(&initialize()).is_empty());
         assert!(early_initialize.is_waiting());
         let received: Value =
-            serde_json::from_str(early_initialize.receive(false).unwrap().text()).unwrap();
+            serde_json::from_str(early_initialize.early_result(false).unwrap().text()).unwrap();
         assert_eq!(received["id"], 0);
         assert_eq!(received["result"]["protocolVersion"], "2025-06-18");
         assert_eq!(received["result"]["serverInfo"]["name"], "x");
-        assert!(early_initialize.receive(false).is_none());
+        assert!(early_initialize.early_result(false).is_none());
     }
 
     #[test]
     fn the_late_answer_becomes_an_announcement_of_what_there_is() {
         let mut early_initialize = EarlyInitialize::default();
-        early_initialize.host_says(&initialize());
-        early_initialize.receive(false).unwrap();
+        early_initialize.on_host_message(&initialize());
+        early_initialize.early_result(false).unwrap();
         let told = early_initialize
-            .remote_answers(&answer(r#"{"capabilities":{"tools":{},"prompts":{}}}"#));
+            .on_server_message(&answer(r#"{"capabilities":{"tools":{},"prompts":{}}}"#));
         let methods: Vec<_> = told.iter().filter_map(Frame::method).collect();
         assert_eq!(
             methods,
@@ -267,7 +267,7 @@ mod tests {
         );
         assert!(
             early_initialize
-                .host_says(&Frame::request(&Id::ours(1), "tools/list", None))
+                .on_host_message(&Frame::request(&Id::ours(1), "tools/list", None))
                 .is_empty()
         );
     }
@@ -275,26 +275,27 @@ mod tests {
     #[test]
     fn a_handshake_that_failed_is_said_again_before_the_next_request() {
         let mut early_initialize = EarlyInitialize::default();
-        early_initialize.host_says(&initialize());
-        early_initialize.receive(false).unwrap();
+        early_initialize.on_host_message(&initialize());
+        early_initialize.early_result(false).unwrap();
         let refused = Frame::error(Some(&Id::parse("0").unwrap()), -32603, "no", None);
-        assert!(early_initialize.remote_answers(&refused).is_empty());
-        let first = early_initialize.host_says(&Frame::request(&Id::ours(1), "tools/list", None));
+        assert!(early_initialize.on_server_message(&refused).is_empty());
+        let first =
+            early_initialize.on_host_message(&Frame::request(&Id::ours(1), "tools/list", None));
         let methods: Vec<_> = first.iter().filter_map(Frame::method).collect();
         assert_eq!(methods, ["initialize", "notifications/initialized"]);
-        assert!(early_initialize.open().is_empty());
+        assert!(early_initialize.replay().is_empty());
     }
 
     #[test]
     fn an_answer_in_good_time_is_nobodys_business() {
         let mut early_initialize = EarlyInitialize::default();
-        early_initialize.host_says(&initialize());
+        early_initialize.on_host_message(&initialize());
         assert!(
             early_initialize
-                .remote_answers(&answer(r#"{"capabilities":{"tools":{}}}"#))
+                .on_server_message(&answer(r#"{"capabilities":{"tools":{}}}"#))
                 .is_empty()
         );
         assert!(!early_initialize.is_waiting());
-        assert!(early_initialize.receive(false).is_none());
+        assert!(early_initialize.early_result(false).is_none());
     }
 }

@@ -18,7 +18,7 @@ pub(super) struct Exchanges<R> {
     pub(super) remote: R,
     pub(super) authorizer: Arc<Authorizer>,
     pub(super) settings: Settings,
-    pub(super) events: mpsc::Sender<Event>,
+    pub(super) events: mpsc::Sender<ExchangeEvent>,
     pub(super) requests: Semaphore,
     /// The requests that wait for an answer on an exchange of their own.
     pub(super) outstanding: Outstanding,
@@ -30,18 +30,18 @@ pub(super) struct Exchanges<R> {
     pub(super) is_reached: AtomicBool,
     /// The host's `notifications/initialized`, where the server wants a credential for it and the host has not sent a
     /// request yet for which a user could be asked.
-    pub(super) unsaid: Mutex<Option<Post>>,
+    pub(super) refused_initialized: Mutex<Option<Post>>,
     /// The state of a server that may still be starting.
     pub(super) startup: Startup,
 }
 
 /// A report of an exchange to the loop.
 #[derive(Debug)]
-pub(super) enum Event {
+pub(super) enum ExchangeEvent {
     /// The arrival of a message, or of the end.
     Arrival(ExchangeId, Arrival),
     /// The end of a time that the translator asked for.
-    Woke(u64),
+    TimerFired(u64),
     /// The exchange waits for a credential, or no longer does.
     Waiting(ExchangeId, Option<Waiting>),
     /// The exchange was opened for one answer, and stands as long as the session.

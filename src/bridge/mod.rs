@@ -39,11 +39,11 @@ use crate::frame::{BridgeError, Frame, Id, Malformed, Parsed};
 use crate::remote::Remote;
 use crate::stdio::{Line, Written};
 pub use end::{Ended, Outcome, Stop};
-use exchanges::Event;
+use exchanges::ExchangeEvent;
 use retry::{tick, until};
 pub use settings::Settings;
 pub use state::Parts;
-use state::{Bridge, Inputs, Running, WriterGone};
+use state::{Bridge, Inputs, RunningExchange, WriterGone};
 use unanswered::reason_of;
 pub use unanswered::{Reason, Unanswered};
 
@@ -55,7 +55,7 @@ const MAX_EXCHANGES: usize = 4096;
 const MAX_OPEN: usize = MAX_EXCHANGES + 64;
 /// The time for which `initialize` waits for a sign-in before the host gets an early answer; hosts expect an answer
 /// within seconds.
-const RECEIVE_AFTER: Duration = Duration::from_millis(1500);
+const ANSWER_EARLY_AFTER: Duration = Duration::from_millis(1500);
 
 /// Carries frames until the host leaves, a signal comes, or stdout is closed.
 pub async fn run<R: Remote>(parts: Parts<R>) -> Outcome {
@@ -75,21 +75,21 @@ impl<R: Remote> Bridge<R> {
         let stop = self.stop.clone();
         let out = self.out.clone();
         loop {
-            inputs.receive_at = self.early_initialize_at(inputs);
+            inputs.answer_early_at = self.early_answer_at(inputs);
             let may_read = self.running.len() + self.translator.waiting() < MAX_EXCHANGES;
             let done = tokio::select! {
                 () = stop.soon.cancelled() => return Ended::Signalled,
                 () = stop.now.cancelled() => return Ended::Signalled,
                 () = out.closed() => return Ended::WriterGone,
                 line = inputs.lines.recv(), if may_read => match line {
-                    Some(line) => self.host_said(line).await,
+                    Some(line) => self.on_line(line).await,
                     None => return Ended::HostGone,
                 },
-                Some(event) = inputs.events.recv() => self.exchange_told(event).await,
-                Ok(()) = inputs.person.changed() => self.sign_in_changed(inputs).await,
-                () = until(inputs.receive_at) => {
-                    inputs.receive_at = None;
-                    self.receive().await
+                Some(event) = inputs.events.recv() => self.on_event(event).await,
+                Ok(()) = inputs.user_awaited.changed() => self.on_sign_in_changed(inputs).await,
+                () = until(inputs.answer_early_at) => {
+                    inputs.answer_early_at = None;
+                    self.answer_early().await
                 }
                 () = tick(&mut inputs.ping) => {
                     let mut actions = Vec::new();
@@ -107,36 +107,36 @@ impl<R: Remote> Bridge<R> {
         }
     }
 
-    async fn host_said(&mut self, line: Line) -> Result<(), WriterGone> {
+    async fn on_line(&mut self, line: Line) -> Result<(), WriterGone> {
         match line {
-            Ok(Parsed::One(frame)) => self.one_from_host(frame).await,
-            Ok(Parsed::Batch(members)) => self.batch_from_host(members).await,
+            Ok(Parsed::One(frame)) => self.on_message(frame).await,
+            Ok(Parsed::Batch(members)) => self.on_batch(members).await,
             Err(malformed) => self.refuse(&malformed).await,
         }
     }
 
-    async fn one_from_host(&mut self, frame: Frame) -> Result<(), WriterGone> {
-        self.conversation.heard(&frame, self.inflight.owed());
+    async fn on_message(&mut self, frame: Frame) -> Result<(), WriterGone> {
+        self.conversation.note_line(&frame, self.inflight.owed());
         match self.inflight.open(&frame) {
             Ok(()) => self.frame_from_host(frame).await,
             Err(reply) => self.write(Written::One(reply)).await,
         }
     }
 
-    async fn batch_from_host(
+    async fn on_batch(
         &mut self,
         mut members: Vec<Result<Frame, Malformed>>,
     ) -> Result<(), WriterGone> {
         if let Some(revision) = self.early_initialize.without_batches(&members) {
             let only = members.pop().filter(|_| members.is_empty());
             return match only {
-                Some(Ok(frame)) => self.one_from_host(frame).await,
+                Some(Ok(frame)) => self.on_message(frame).await,
                 Some(Err(malformed)) => self.refuse(&malformed).await,
                 None => self.refuse(&Malformed::batch(&revision)).await,
             };
         }
         for frame in members.iter().flatten() {
-            self.conversation.heard(frame, self.inflight.owed());
+            self.conversation.note_line(frame, self.inflight.owed());
         }
         let (passed, written) = self.inflight.open_batch(members);
         if let Some(written) = written {
@@ -165,11 +165,11 @@ impl<R: Remote> Bridge<R> {
         {
             self.early_initialize.discovers(id, remembered);
         }
-        let first = self.early_initialize.host_says(&frame);
-        self.tell_translator(first.into_iter().chain([frame])).await
+        let first = self.early_initialize.on_host_message(&frame);
+        self.to_translator(first.into_iter().chain([frame])).await
     }
 
-    async fn tell_translator(
+    async fn to_translator(
         &mut self,
         frames: impl IntoIterator<Item = Frame>,
     ) -> Result<(), WriterGone> {
@@ -191,15 +191,15 @@ impl<R: Remote> Bridge<R> {
     }
 
     /// Notes that a user is asked to sign in, or is no longer asked.
-    async fn sign_in_changed(&mut self, inputs: &mut Inputs) -> Result<(), WriterGone> {
-        let is_asked = *inputs.person.borrow_and_update();
+    async fn on_sign_in_changed(&mut self, inputs: &mut Inputs) -> Result<(), WriterGone> {
+        let is_asked = *inputs.user_awaited.borrow_and_update();
         self.exchanges
             .asking_since
             .send_replace(is_asked.then(Instant::now));
         if is_asked {
             let closed = self.exchanges.authorizer.vault_is_closed();
             self.early_initialize.waits(closed == Some(Closed::Locked));
-            return self.tell_translator([]).await;
+            return self.to_translator([]).await;
         }
         for news in self.early_initialize.unlocked() {
             if let Some(written) = self.inflight.close(news) {
@@ -207,33 +207,33 @@ impl<R: Remote> Bridge<R> {
             }
         }
         // Requests that waited for a sign-in go on by themselves when it is done.
-        let first = self.early_initialize.open();
-        self.tell_translator(first).await
+        let first = self.early_initialize.replay();
+        self.to_translator(first).await
     }
 
     /// Returns the time of the early answer, if a user is waited for: counted from the host's request or the start of
     /// that wait.
-    fn early_initialize_at(&self, inputs: &Inputs) -> Option<Instant> {
+    fn early_answer_at(&self, inputs: &Inputs) -> Option<Instant> {
         let is_patient = self.exchanges.settings.sign_in_patience.is_none();
         let is_waiting =
-            *inputs.person.borrow() && !is_patient && self.early_initialize.is_waiting();
+            *inputs.user_awaited.borrow() && !is_patient && self.early_initialize.is_waiting();
         is_waiting.then(|| {
-            let planned = inputs.receive_at;
-            planned.unwrap_or_else(|| Instant::now() + RECEIVE_AFTER)
+            let planned = inputs.answer_early_at;
+            planned.unwrap_or_else(|| Instant::now() + ANSWER_EARLY_AFTER)
         })
     }
 
-    async fn receive(&mut self) -> Result<(), WriterGone> {
+    async fn answer_early(&mut self) -> Result<(), WriterGone> {
         let is_remembered = self.early_initialize.is_remembered();
         let is_locked = self.exchanges.authorizer.vault_is_closed().is_some();
         let Some(written) = self
             .early_initialize
-            .receive(is_locked)
+            .early_result(is_locked)
             .and_then(|answer| self.inflight.close(answer))
         else {
             return Ok(());
         };
-        self.unopened = (!is_remembered).then_some(match is_locked {
+        self.unanswered_initialize = (!is_remembered).then_some(match is_locked {
             true => Reason::Locked,
             false => Reason::SignIn,
         });
@@ -242,33 +242,33 @@ impl<R: Remote> Bridge<R> {
         self.write(written).await
     }
 
-    async fn exchange_told(&mut self, event: Event) -> Result<(), WriterGone> {
+    async fn on_event(&mut self, event: ExchangeEvent) -> Result<(), WriterGone> {
         match event {
-            Event::Waiting(exchange, waiting) => {
+            ExchangeEvent::Waiting(exchange, waiting) => {
                 if let Some(running) = self.running.get_mut(&exchange) {
                     running.waiting = waiting;
                 }
                 Ok(())
             }
-            Event::Standing(exchange) => {
+            ExchangeEvent::Standing(exchange) => {
                 if let Some(running) = self.running.get_mut(&exchange) {
                     running.is_standing = true;
                 }
                 Ok(())
             }
-            Event::Woke(token) => {
+            ExchangeEvent::TimerFired(token) => {
                 let mut actions = Vec::new();
                 self.update_clock();
                 self.translator.on_timer(token, &mut actions);
                 self.perform(actions).await
             }
-            Event::Arrival(exchange, arrival) => {
+            ExchangeEvent::Arrival(exchange, arrival) => {
                 // A closed exchange is not heard any more, whatever it had in the queue.
                 let Some(running) = self.running.get(&exchange) else {
                     return Ok(());
                 };
                 let span = running.span.clone();
-                let actions = span.in_scope(|| self.heard(exchange, arrival));
+                let actions = span.in_scope(|| self.on_arrival(exchange, arrival));
                 drop(span);
                 self.perform(actions).await
             }
@@ -276,7 +276,7 @@ impl<R: Remote> Bridge<R> {
     }
 
     /// Takes the report of an open exchange, and returns the actions that follow from it.
-    fn heard(&mut self, exchange: ExchangeId, arrival: Arrival) -> Vec<Action> {
+    fn on_arrival(&mut self, exchange: ExchangeId, arrival: Arrival) -> Vec<Action> {
         if arrival.is_last() {
             self.running.remove(&exchange);
         }
@@ -339,9 +339,9 @@ impl<R: Remote> Bridge<R> {
             self.memory.remember_identity(identity);
         }
         if self.early_initialize.is_handshake(&frame) {
-            self.unopened = self.unopened.and(reason_of(&frame));
+            self.unanswered_initialize = self.unanswered_initialize.and(reason_of(&frame));
         }
-        let news = self.early_initialize.remote_answers(&frame);
+        let news = self.early_initialize.on_server_message(&frame);
         for frame in std::iter::once(frame).chain(news) {
             if let Some(written) = self.inflight.close(frame) {
                 self.conversation.answered();
@@ -363,7 +363,7 @@ impl<R: Remote> Bridge<R> {
             let full = BridgeError::new("busy", "The server takes no more answers.");
             let last = Arrival::Failed(full);
             self.spawn(exchange, false, None, async move {
-                exchanges.tell(exchange, last).await;
+                exchanges.report(exchange, last).await;
             });
             return;
         }
@@ -385,7 +385,7 @@ impl<R: Remote> Bridge<R> {
         let span = tracing::error_span!(target: "mcpipe", "exchange", exchange = exchange.0);
         self.running.insert(
             exchange,
-            Running {
+            RunningExchange {
                 token: token.clone(),
                 id,
                 span: span.clone(),

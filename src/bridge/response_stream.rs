@@ -48,18 +48,18 @@ impl<R: Remote> Exchanges<R> {
         let mut brought = Brought::new(&self.outstanding, owed)
             .in_revision_of(&post.headers)
             .for_probe(post.is_probe);
-        let mut bookmark = ResumePoint::default();
+        let mut resume_point = ResumePoint::default();
         let mut streak = Streak::new();
         let mut resumes = 0;
         let mut is_first = true;
         loop {
-            let place = bookmark.id.clone();
+            let place = resume_point.id.clone();
             let read = self
                 .read(
                     exchange,
                     &mut events,
                     &mut brought,
-                    &mut bookmark,
+                    &mut resume_point,
                     &mut streak,
                     std::mem::take(&mut is_first),
                 )
@@ -77,7 +77,7 @@ impl<R: Remote> Exchanges<R> {
                 Read::Cut(fault) => Some(fault),
             };
             // A clean early close invites the client to resume; without an event id it cannot.
-            if !post.is_resumable || bookmark.id.is_none() {
+            if !post.is_resumable || resume_point.id.is_none() {
                 return Followed::Over(match cut {
                     Some(fault) => {
                         Arrival::Failed(with_unusable(fault.to_bridge_error(), &brought))
@@ -86,12 +86,12 @@ impl<R: Remote> Exchanges<R> {
                 });
             }
             let losses = streak.lost();
-            if bookmark.id != place || losses <= 1 {
+            if resume_point.id != place || losses <= 1 {
                 resumes = 0;
             }
             tracing::debug!(exchange = exchange.0, losses, "response cut; resuming");
             events = match self
-                .resume(exchange, post, &bookmark, losses, &mut resumes)
+                .resume(exchange, post, &resume_point, losses, &mut resumes)
                 .await
             {
                 Resumed::Stream(events) => events,
@@ -116,11 +116,11 @@ impl<R: Remote> Exchanges<R> {
         &self,
         exchange: ExchangeId,
         post: &Post,
-        bookmark: &ResumePoint,
+        resume_point: &ResumePoint,
         losses: u32,
         resumes: &mut u32,
     ) -> Resumed {
-        let headers = bookmark.headers(&post.headers);
+        let headers = resume_point.headers(&post.headers);
         let mut tries = losses;
         loop {
             *resumes += 1;
@@ -130,7 +130,7 @@ impl<R: Remote> Exchanges<R> {
             if *resumes > MAX_RESUMES {
                 return Resumed::Impossible(lost("could not be resumed"));
             }
-            time::sleep(bookmark.pause(tries.min(LONGEST_ROW))).await;
+            time::sleep(resume_point.pause(tries.min(LONGEST_ROW))).await;
             tries = tries.saturating_add(1);
             let is_asked = post.is_asked_by_host;
             let resumed = self.exchange(exchange, None, Verb::Get, &headers, is_asked);
@@ -169,7 +169,7 @@ impl<R: Remote> Exchanges<R> {
         exchange: ExchangeId,
         events: &mut Events,
         brought: &mut Brought<'_>,
-        bookmark: &mut ResumePoint,
+        resume_point: &mut ResumePoint,
         streak: &mut Streak,
         mut may_be_endpoint: bool,
     ) -> Read {
@@ -204,7 +204,7 @@ impl<R: Remote> Exchanges<R> {
                     }
                 }
             };
-            bookmark.mark(&event);
+            resume_point.mark(&event);
             if event.data.is_empty() {
                 continue;
             }
@@ -221,7 +221,10 @@ impl<R: Remote> Exchanges<R> {
                 }
                 Err(malformed) => {
                     brought.cannot_use(&malformed, "an event");
-                    brought.told(&malformed, &event.data).into_iter().collect()
+                    brought
+                        .error_for(&malformed, &event.data)
+                        .into_iter()
+                        .collect()
                 }
             };
             frames.iter().for_each(|frame| streak.brought(frame));
@@ -235,7 +238,7 @@ impl<R: Remote> Exchanges<R> {
     /// Hands the frames to the loop.
     pub(super) async fn pass(&self, exchange: ExchangeId, frames: Vec<Frame>) {
         for frame in frames {
-            self.tell(exchange, Arrival::Frame(frame)).await;
+            self.report(exchange, Arrival::Frame(frame)).await;
         }
     }
 }

@@ -185,18 +185,21 @@ mod tests {
 
     #[test]
     fn a_bookmark_keeps_the_last_id_and_the_servers_pause() {
-        let mut bookmark = ResumePoint::default();
+        let mut resume_point = ResumePoint::default();
         let event = |id: Option<&str>, retry| sse::Event {
             id: id.map(str::to_owned),
             retry,
             ..sse::Event::default()
         };
-        bookmark.mark(&event(Some("7"), Some(Duration::from_millis(500))));
-        bookmark.mark(&event(None, None));
-        assert_eq!(bookmark.headers(&HeaderMap::new())["last-event-id"], "7");
-        assert_eq!(bookmark.pause(1), Duration::from_millis(500));
-        bookmark.mark(&event(Some(""), None));
-        assert!(bookmark.headers(&HeaderMap::new()).is_empty());
+        resume_point.mark(&event(Some("7"), Some(Duration::from_millis(500))));
+        resume_point.mark(&event(None, None));
+        assert_eq!(
+            resume_point.headers(&HeaderMap::new())["last-event-id"],
+            "7"
+        );
+        assert_eq!(resume_point.pause(1), Duration::from_millis(500));
+        resume_point.mark(&event(Some(""), None));
+        assert!(resume_point.headers(&HeaderMap::new()).is_empty());
     }
 
     #[test]

@@ -36,17 +36,17 @@ impl<R: Remote> Exchanges<R> {
             Standalone::Get => self.keep_open(&listen).await,
             Standalone::Sse(losses) => self.open_once(&listen, losses).await,
         };
-        self.tell(exchange, last).await;
+        self.report(exchange, last).await;
     }
 
     async fn keep_open(&self, listen: &Listen) -> Arrival {
         let exchange = listen.exchange;
-        let mut bookmark = ResumePoint::default();
+        let mut resume_point = ResumePoint::default();
         let mut streak = Streak::new();
         let mut is_announced = false;
         let mut news = self.authorizer.newest();
         loop {
-            let headers = bookmark.headers(&listen.headers);
+            let headers = resume_point.headers(&listen.headers);
             let is_asked = listen.is_asked_by_host;
             let opening = self.exchange(exchange, None, Verb::Get, &headers, is_asked);
             let mut opening = std::pin::pin!(opening);
@@ -60,7 +60,7 @@ impl<R: Remote> Exchanges<R> {
             match opened {
                 Ok(Answer::Stream(head, mut events)) => {
                     if !std::mem::replace(&mut is_announced, true) {
-                        self.tell(exchange, Arrival::Opened(head)).await;
+                        self.report(exchange, Arrival::Opened(head)).await;
                     }
                     let mut brought =
                         Brought::new(&self.outstanding, None).in_revision_of(&listen.headers);
@@ -69,7 +69,7 @@ impl<R: Remote> Exchanges<R> {
                         exchange,
                         &mut events,
                         &mut brought,
-                        &mut bookmark,
+                        &mut resume_point,
                         &mut streak,
                     )
                     .await;
@@ -108,14 +108,15 @@ impl<R: Remote> Exchanges<R> {
                     error => return Arrival::Failed(error),
                 },
             }
-            time::sleep(bookmark.pause(streak.lost())).await;
+            time::sleep(resume_point.pause(streak.lost())).await;
         }
     }
 
     /// Lets the host's next frames go: the stream will not be open for a while. The head has no status then.
     async fn announce(&self, exchange: ExchangeId, is_announced: &mut bool) {
         if !std::mem::replace(is_announced, true) {
-            self.tell(exchange, Arrival::Opened(Head::default())).await;
+            self.report(exchange, Arrival::Opened(Head::default()))
+                .await;
         }
     }
 
@@ -138,10 +139,10 @@ impl<R: Remote> Exchanges<R> {
                 .await
             {
                 Ok(Answer::Stream(head, mut events)) => {
-                    self.tell(exchange, Arrival::Opened(head)).await;
+                    self.report(exchange, Arrival::Opened(head)).await;
                     match time::timeout(ENDPOINT_PATIENCE, endpoint(&mut events)).await {
                         Ok(Ok(Some(endpoint))) => {
-                            self.tell(exchange, Arrival::Endpoint(endpoint)).await;
+                            self.report(exchange, Arrival::Endpoint(endpoint)).await;
                         }
                         Ok(Err(fault)) => return Arrival::Failed(fault.to_bridge_error()),
                         Ok(Ok(None)) | Err(_) => {
@@ -183,12 +184,19 @@ impl<R: Remote> Exchanges<R> {
         let mut brought = Brought::for_many(&self.outstanding);
         let steady = async {
             time::sleep(STEADY).await;
-            self.tell(exchange, Arrival::Opened(Head::default())).await;
+            self.report(exchange, Arrival::Opened(Head::default()))
+                .await;
             std::future::pending::<()>().await;
         };
-        let mut bookmark = ResumePoint::default();
+        let mut resume_point = ResumePoint::default();
         let mut streak = Streak::new();
-        let read = self.read_awake(exchange, events, &mut brought, &mut bookmark, &mut streak);
+        let read = self.read_awake(
+            exchange,
+            events,
+            &mut brought,
+            &mut resume_point,
+            &mut streak,
+        );
         tokio::select! {
             () = read => {}
             () = steady => {}
@@ -208,7 +216,7 @@ impl<R: Remote> Exchanges<R> {
         exchange: ExchangeId,
         events: &mut Events,
         brought: &mut Brought<'_>,
-        bookmark: &mut ResumePoint,
+        resume_point: &mut ResumePoint,
         streak: &mut Streak,
     ) {
         let wall = self.settings.now;
@@ -222,7 +230,7 @@ impl<R: Remote> Exchanges<R> {
             }
         };
         tokio::select! {
-            ended = self.read(exchange, events, brought, bookmark, streak, false) => match ended {
+            ended = self.read(exchange, events, brought, resume_point, streak, false) => match ended {
                 Read::Cut(TransportError::TooLarge { limit, .. }) => {
                     tracing::warn!(exchange = exchange.0, limit, "an event too large on the standing stream");
                 }

@@ -15,7 +15,7 @@ use crate::auth::Authorizer;
 use crate::bridge::conversation::Conversation;
 use crate::bridge::early_initialize::EarlyInitialize;
 use crate::bridge::end::Stop;
-use crate::bridge::exchanges::{Event, Exchanges, Waiting};
+use crate::bridge::exchanges::{ExchangeEvent, Exchanges, Waiting};
 use crate::bridge::inflight::Inflight;
 use crate::bridge::outstanding::Outstanding;
 use crate::bridge::server_memory::ServerMemory;
@@ -55,8 +55,8 @@ pub(super) struct Bridge<R> {
     pub(super) early_initialize: EarlyInitialize,
     /// The reason why the server has not answered the `initialize` to which the host has an answer that is none of the
     /// server's.
-    pub(super) unopened: Option<Reason>,
-    pub(super) running: HashMap<ExchangeId, Running>,
+    pub(super) unanswered_initialize: Option<Reason>,
+    pub(super) running: HashMap<ExchangeId, RunningExchange>,
     pub(super) tracker: TaskTracker,
     /// The facts about the server for the next start.
     pub(super) memory: ServerMemory,
@@ -71,7 +71,7 @@ pub(super) struct Bridge<R> {
     pub(super) sessions_to_end: Option<Vec<HeaderMap>>,
 }
 
-pub(super) struct Running {
+pub(super) struct RunningExchange {
     pub(super) token: CancellationToken,
     /// The request that the exchange was opened for.
     pub(super) id: Option<Id>,
@@ -84,12 +84,12 @@ pub(super) struct Running {
 
 pub(super) struct Inputs {
     pub(super) lines: mpsc::Receiver<Line>,
-    pub(super) events: mpsc::Receiver<Event>,
-    pub(super) person: watch::Receiver<bool>,
+    pub(super) events: mpsc::Receiver<ExchangeEvent>,
+    pub(super) user_awaited: watch::Receiver<bool>,
     pub(super) flushed: oneshot::Receiver<()>,
     pub(super) ping: Option<time::Interval>,
     /// The time at which the host gets an early answer although a user is waited for.
-    pub(super) receive_at: Option<Instant>,
+    pub(super) answer_early_at: Option<Instant>,
 }
 
 /// The reader of stdout is gone.
@@ -109,9 +109,9 @@ impl<R: Remote> Bridge<R> {
         let inputs = Inputs {
             lines: host.lines,
             events,
-            person: authorizer.waits_for_a_person(),
+            user_awaited: authorizer.waits_for_a_person(),
             flushed: host.flushed,
-            receive_at: None,
+            answer_early_at: None,
             ping: settings.ping_interval.map(|period| {
                 let mut ping = time::interval_at(Instant::now() + period, period);
                 ping.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
@@ -124,7 +124,7 @@ impl<R: Remote> Bridge<R> {
             elapsed: Elapsed::since((settings.now)(), Instant::now().into_std()),
             inflight: Inflight::default(),
             conversation: Conversation::default(),
-            unopened: None,
+            unanswered_initialize: None,
             early_initialize: EarlyInitialize::new(settings.server.clone(), memory.identity()),
             running: HashMap::new(),
             tracker: TaskTracker::new(),
@@ -145,7 +145,7 @@ impl<R: Remote> Bridge<R> {
                 events: events_in,
                 leaving: CancellationToken::new(),
                 is_reached: AtomicBool::new(true),
-                unsaid: Mutex::default(),
+                refused_initialized: Mutex::default(),
                 startup: Startup::new(),
             }),
         };

@@ -11,7 +11,7 @@ use tokio::time::{self, Instant};
 
 use crate::backoff;
 use crate::bridge::credentials::{Stopped, newer, still_challenged};
-use crate::bridge::exchanges::{Event, Exchanges};
+use crate::bridge::exchanges::{ExchangeEvent, Exchanges};
 use crate::bridge::outstanding::Brought;
 use crate::bridge::response_stream::{Followed, ended};
 use crate::bridge::retry::{self, pause_after};
@@ -24,9 +24,12 @@ const MAX_SENDS: u32 = 4;
 /// The time after which a request is not sent again by itself.
 const REPEATING: Duration = Duration::from_secs(30);
 impl<R: Remote> Exchanges<R> {
-    pub(super) async fn tell(&self, exchange: ExchangeId, arrival: Arrival) {
+    pub(super) async fn report(&self, exchange: ExchangeId, arrival: Arrival) {
         // The loop outlives its exchanges, except when the process is leaving.
-        let _ = self.events.send(Event::Arrival(exchange, arrival)).await;
+        let _ = self
+            .events
+            .send(ExchangeEvent::Arrival(exchange, arrival))
+            .await;
     }
 
     /// Runs one posted frame to its end.
@@ -74,7 +77,7 @@ impl<R: Remote> Exchanges<R> {
                 self.stand_on(exchange, &post, endpoint, events).await
             }
         };
-        self.tell(exchange, last).await;
+        self.report(exchange, last).await;
     }
 
     /// Returns when this time has passed, not counting any in which a user is asked to sign in, a program of the user's
@@ -133,11 +136,11 @@ impl<R: Remote> Exchanges<R> {
             }
             Err(stopped) => Arrival::Failed(stopped.into_bridge_error()),
             Ok(Answer::Json(head, parsed)) => {
-                self.tell(exchange, Arrival::Opened(head)).await;
+                self.report(exchange, Arrival::Opened(head)).await;
                 self.body(post, parsed).await
             }
             Ok(Answer::Stream(head, events)) => {
-                self.tell(exchange, Arrival::Opened(head)).await;
+                self.report(exchange, Arrival::Opened(head)).await;
                 return self.follow(exchange, events, post).await;
             }
             Ok(Answer::Accepted(head)) => Arrival::Accepted(head),
@@ -146,7 +149,7 @@ impl<R: Remote> Exchanges<R> {
             }
             Ok(Answer::Challenged(challenge)) => {
                 if post.frame.method() == Some("notifications/initialized") {
-                    *self.unsaid() = Some(post.clone());
+                    *self.refused_initialized() = Some(post.clone());
                 }
                 Arrival::Refused(HttpError {
                     status: challenge.status,
@@ -171,7 +174,7 @@ impl<R: Remote> Exchanges<R> {
             false => 0.0,
         };
         time::sleep(backoff::lengthened(after, fraction)).await;
-        let _ = self.events.send(Event::Woke(token)).await;
+        let _ = self.events.send(ExchangeEvent::TimerFired(token)).await;
     }
 
     /// Hands the frames of a whole body to the loop.
@@ -203,8 +206,8 @@ impl<R: Remote> Exchanges<R> {
             let words = "The server answers with the event stream of HTTP+SSE (2024-11-05).";
             return Arrival::Failed(BridgeError::new("bad_answer", words));
         }
-        let _ = self.events.send(Event::Standing(exchange)).await;
-        self.tell(exchange, Arrival::Endpoint(endpoint)).await;
+        let _ = self.events.send(ExchangeEvent::Standing(exchange)).await;
+        self.report(exchange, Arrival::Endpoint(endpoint)).await;
         self.stand_as_session(exchange, &mut events).await
     }
 
