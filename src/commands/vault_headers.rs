@@ -58,11 +58,11 @@ impl Secrets {
     ) -> Option<DeferredHeaders> {
         let anew = target.anew.clone()?;
         let origin = settings::origin(&target.https.url);
-        let (promise, deferred) = deferred_headers::promise(reader(vault, anew, origin.clone()));
+        let (sender, deferred) = deferred_headers::channel(reader(vault, anew, origin.clone()));
         let (vault, templates) = (Arc::clone(vault), target.templates.clone());
         let plain = target.https.headers.clone();
         if templates.is_empty() {
-            promise.settle(Ok(plain));
+            sender.settle(Ok(plain));
             return Some(deferred);
         }
         let fetch = Fetch {
@@ -70,7 +70,7 @@ impl Secrets {
             templates,
             origin,
             plain,
-            promise,
+            sender,
             patience,
             authorizer: Arc::clone(authorizer),
             mistake: Arc::clone(&self.mistake),
@@ -112,7 +112,7 @@ struct Fetch {
     origin: String,
     /// The headers without secrets.
     plain: HeaderMap,
-    promise: HeadersSender,
+    sender: HeadersSender,
     /// The time for which requests wait while the vault is locked.
     patience: Option<Duration>,
     authorizer: Arc<Authorizer>,
@@ -131,7 +131,7 @@ impl Fetch {
                 Ok(headers) => {
                     let mut all = self.plain.clone();
                     all.extend(headers);
-                    self.promise.settle(Ok(all));
+                    self.sender.settle(Ok(all));
                     waiting = None;
                     header_secrets::note_use(&self.vault, &self.templates, now).await;
                     if !self.vault.is_lockable() {
@@ -145,7 +145,7 @@ impl Fetch {
                     if self.leaving.run_until_cancelled(locked).await.is_none() {
                         return;
                     }
-                    self.promise.withdraw();
+                    self.sender.withdraw();
                 }
                 Err(header_secrets::Error::Vault(error @ store::Error::Locked { .. })) => {
                     waiting.get_or_insert_with(|| self.authorizer.wait_for_unlock(Closed::Locked));
@@ -153,7 +153,7 @@ impl Fetch {
                         why: error.to_string(),
                         hint: Closed::Locked.to_bridge_error().hint,
                     };
-                    self.promise.is_locked(why, self.patience);
+                    self.sender.is_locked(why, self.patience);
                     let pause = time::sleep(locked_vault::POLL);
                     if self.leaving.run_until_cancelled(pause).await.is_none() {
                         return;
@@ -163,7 +163,7 @@ impl Fetch {
                 Err(error) if error.is_usage() => return self.report(error).await,
                 Err(error) => {
                     tracing::warn!(%error, "no secret for the headers");
-                    self.promise.settle(Err(withheld(&error)));
+                    self.sender.settle(Err(withheld(&error)));
                     return;
                 }
             }
@@ -187,7 +187,7 @@ impl Fetch {
                 waiting.get_or_insert_with(|| self.authorizer.wait_for_unlock(why));
                 let bridge_error = why.to_bridge_error();
                 let why = HeadersUnavailable { why: bridge_error.message, hint: bridge_error.hint };
-                self.promise.is_locked(why, self.patience);
+                self.sender.is_locked(why, self.patience);
                 fetched.await
             }
         }

@@ -27,9 +27,9 @@ pub type Reader =
 type Newer = Arc<Mutex<Option<HeaderMap>>>;
 
 #[derive(Clone)]
-enum State {
-    Promised,
-    There(HeaderMap),
+enum Readiness {
+    Pending,
+    Available(HeaderMap),
     HeadersUnavailable(HeadersUnavailable),
     /// Since when, and how long a request waits for it.
     Locked(HeadersUnavailable, Instant, Option<Duration>),
@@ -46,10 +46,10 @@ pub struct HeadersUnavailable {
 
 /// The side that waits. Clones share what was read.
 #[derive(Clone)]
-pub struct DeferredHeaders(Arc<Parts>);
+pub struct DeferredHeaders(Arc<DeferredInner>);
 
-struct Parts {
-    state: watch::Receiver<State>,
+struct DeferredInner {
+    state: watch::Receiver<Readiness>,
     reader: Reader,
     newer: Newer,
     /// Of many that were turned down together, one reads.
@@ -58,25 +58,25 @@ struct Parts {
 
 /// The side that is waited for.
 pub struct HeadersSender {
-    state: watch::Sender<State>,
+    state: watch::Sender<Readiness>,
     newer: Newer,
 }
 
 /// Headers that are promised, and read anew by `reader`.
-pub fn promise(reader: Reader) -> (HeadersSender, DeferredHeaders) {
-    let (sender, receiver) = watch::channel(State::Promised);
+pub fn channel(reader: Reader) -> (HeadersSender, DeferredHeaders) {
+    let (sender, receiver) = watch::channel(Readiness::Pending);
     let newer = Newer::default();
-    let deferred = DeferredHeaders(Arc::new(Parts {
+    let deferred = DeferredHeaders(Arc::new(DeferredInner {
         state: receiver,
         reader,
         newer: Arc::clone(&newer),
         reading: tokio::sync::Mutex::default(),
     }));
-    let promise = HeadersSender {
+    let sender_side = HeadersSender {
         state: sender,
         newer,
     };
-    (promise, deferred)
+    (sender_side, deferred)
 }
 
 impl HeadersSender {
@@ -84,23 +84,23 @@ impl HeadersSender {
     pub fn settle(&self, outcome: Result<HeaderMap, HeadersUnavailable>) {
         self.forget_newer();
         self.state.send_replace(match outcome {
-            Ok(headers) => State::There(headers),
-            Err(withheld) => State::HeadersUnavailable(withheld),
+            Ok(headers) => Readiness::Available(headers),
+            Err(withheld) => Readiness::HeadersUnavailable(withheld),
         });
     }
 
     /// Takes the headers back, and promises them anew.
     pub fn withdraw(&self) {
         self.forget_newer();
-        self.state.send_replace(State::Promised);
+        self.state.send_replace(Readiness::Pending);
     }
 
     /// Says that the vault is locked, which a request waits for that long, or for ever.
     pub fn is_locked(&self, why: HeadersUnavailable, patience: Option<Duration>) {
         self.state.send_if_modified(|state| {
-            let is_new = !matches!(state, State::Locked(..));
+            let is_new = !matches!(state, Readiness::Locked(..));
             if is_new {
-                *state = State::Locked(why, Instant::now(), patience);
+                *state = Readiness::Locked(why, Instant::now(), patience);
             }
             is_new
         });
@@ -111,7 +111,7 @@ impl HeadersSender {
     }
 }
 
-impl Parts {
+impl DeferredInner {
     fn newer(&self) -> Option<HeaderMap> {
         let newer = self.newer.lock().unwrap_or_else(PoisonError::into_inner);
         newer.clone()
@@ -126,10 +126,10 @@ impl DeferredHeaders {
         loop {
             let state = receiver.borrow_and_update().clone();
             let enough = match state {
-                State::There(headers) => return Ok(self.0.newer().unwrap_or(headers)),
-                State::HeadersUnavailable(withheld) => return Err(withheld.fault(false)),
-                State::Promised => None,
-                State::Locked(withheld, since, patience) => {
+                Readiness::Available(headers) => return Ok(self.0.newer().unwrap_or(headers)),
+                Readiness::HeadersUnavailable(withheld) => return Err(withheld.fault(false)),
+                Readiness::Pending => None,
+                Readiness::Locked(withheld, since, patience) => {
                     patience.map(|patience| (withheld, (since + patience).max(begun + LATECOMER)))
                 }
             };

@@ -12,7 +12,7 @@ use crate::redirect::{below_the_same_prefix, followed, shown};
 
 /// The addresses of one server.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(super) struct Endpoints {
     /// The endpoint: as configured, or the https address it redirected to.
     endpoint: RwLock<Url>,
     /// The URL that answered the last GET, which HTTP+SSE's `endpoint` is relative to.
@@ -21,7 +21,7 @@ pub(super) struct Places {
     is_prefixed: AtomicBool,
 }
 
-impl Places {
+impl Endpoints {
     pub(super) fn new(configured: &Url) -> Self {
         Self {
             endpoint: RwLock::new(configured.clone()),

@@ -112,22 +112,22 @@ impl CommandHeaders {
 
 /// The program. Clones share what it gave.
 #[derive(Clone)]
-pub struct HeaderCommand(Arc<Parts>);
+pub struct HeaderCommand(Arc<CommandInner>);
 
-struct Parts {
+struct CommandInner {
     words: Argv,
     url: String,
     tasks: TaskTracker,
-    state: Mutex<State>,
+    state: Mutex<CommandState>,
     is_running: watch::Sender<bool>,
 }
 
 /// Never locked across a wait.
 #[derive(Default)]
-struct State {
+struct CommandState {
     generation: u64,
     given: Option<CommandHeaders>,
-    run: Option<watch::Receiver<Option<Outcome>>>,
+    run: Option<watch::Receiver<Option<RunOutcome>>>,
     /// The generation that was last taken by the remote.
     taken: u64,
     /// The time at which it last gave something.
@@ -135,13 +135,13 @@ struct State {
     heard: Option<Listener>,
 }
 
-type Outcome = Result<CommandHeaders, Error>;
+type RunOutcome = Result<CommandHeaders, Error>;
 type Listener = Box<dyn Fn(Secret) + Send>;
 
 impl HeaderCommand {
     /// To be asked for the headers of `url`; not run yet.
     pub fn new(words: Argv, url: impl Into<String>) -> Self {
-        Self(Arc::new(Parts {
+        Self(Arc::new(CommandInner {
             words,
             url: url.into(),
             tasks: TaskTracker::new(),
@@ -224,7 +224,7 @@ impl HeaderCommand {
         }
     }
 
-    fn begin(&self, state: &mut State) -> watch::Receiver<Option<Outcome>> {
+    fn begin(&self, state: &mut CommandState) -> watch::Receiver<Option<RunOutcome>> {
         let (tell, run) = watch::channel(None);
         state.run = Some(run.clone());
         let parts = Arc::clone(&self.0);
@@ -256,8 +256,8 @@ impl HeaderCommand {
     }
 }
 
-impl Parts {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl CommandInner {
+    fn state(&self) -> MutexGuard<'_, CommandState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

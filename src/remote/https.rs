@@ -24,7 +24,7 @@ use crate::http_fields::MAX_HEADERS;
 use crate::proxy::Proxies;
 use crate::redirect::{self, followed, is_upgrade};
 use crate::remote::deferred_headers::DeferredHeaders;
-use crate::remote::endpoints::Places;
+use crate::remote::endpoints::Endpoints;
 use crate::remote::header_command::{CommandHeaders, HeaderCommand};
 use crate::remote::header_rules::without_ours;
 use crate::remote::scheme::Speaks;
@@ -41,7 +41,7 @@ const MAX_REDIRECTS: u32 = 3;
 const IDLE_CONNECTIONS: usize = 64;
 const IDLE_TIME: Duration = Duration::from_secs(90);
 /// The time for which one exchange keeps others from using up the nonces that its proofs want.
-const TURN: Duration = Duration::from_secs(2);
+const PROVING: Duration = Duration::from_secs(2);
 /// TCP keep-alive: a peer that vanished is noticed after about a minute and a half.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
@@ -83,9 +83,9 @@ pub struct Https {
     client: reqwest::Client,
     settings: Settings,
     host: String,
-    places: Places,
+    endpoints: Endpoints,
     /// Held by the exchange that proves something, where that has to be done one by one.
-    turn: Mutex<()>,
+    proving: Mutex<()>,
     /// True once any response has come.
     pub(super) has_answered: AtomicBool,
     /// The protocol that is spoken at the address, where that was asked.
@@ -131,10 +131,10 @@ impl Https {
         };
         Ok(Self {
             client: builder.build()?,
-            places: Places::new(&settings.url),
+            endpoints: Endpoints::new(&settings.url),
             settings,
             host,
-            turn: Mutex::default(),
+            proving: Mutex::default(),
             has_answered: AtomicBool::new(false),
             speaks: OnceCell::new(),
         })
@@ -147,10 +147,10 @@ impl Https {
         nonce: Option<Box<str>>,
     ) -> Result<Response, TransportError> {
         let Some(endpoint) = outgoing.to else {
-            let url = self.places.endpoint();
+            let url = self.endpoints.endpoint();
             return self.request_at(url, outgoing, given, nonce).await;
         };
-        let (first, second) = self.places.named(endpoint).map_err(|address| {
+        let (first, second) = self.endpoints.named(endpoint).map_err(|address| {
             let why = "an endpoint on another origin, which is not followed";
             self.not_mcp(&format!("{why}: {address}"))
         })?;
@@ -164,7 +164,7 @@ impl Https {
         if other.is_nowhere() {
             return Ok(response);
         }
-        self.places.note_prefix();
+        self.endpoints.note_prefix();
         Ok(other)
     }
 
@@ -185,7 +185,7 @@ impl Https {
             }
             if !matches!(status, 301..=303 | 307 | 308) {
                 if matches!(outgoing.verb, Verb::Get) && response.status().is_success() {
-                    self.places.note_answer(url);
+                    self.endpoints.note_answer(url);
                 }
                 return Ok(Response::Read(response));
             }
@@ -201,7 +201,7 @@ impl Https {
                 }));
             };
             if is_upgrade(&url, &next) && outgoing.to.is_none() {
-                self.places.note_upgrade(&next);
+                self.endpoints.note_upgrade(&next);
             }
             url = next;
         }
@@ -318,14 +318,15 @@ impl Https {
         loop {
             let before = outgoing.credential.map(Credential::hints);
             let nonce = retry.nonce();
-            let turn = match retry.is_contended() {
-                true => time::timeout(TURN, self.turn.lock()).await.ok(),
+            let proving = match retry.is_contended() {
+                true => time::timeout(PROVING, self.proving.lock()).await.ok(),
                 false => None,
             };
-            let response = match in_turn(turn, self.request(outgoing, given, nonce)).await? {
-                Response::Read(response) => response,
-                Response::Redirect(refusal) => return Ok(Answer::Refused(refusal)),
-            };
+            let response =
+                match while_proving(proving, self.request(outgoing, given, nonce)).await? {
+                    Response::Read(response) => response,
+                    Response::Redirect(refusal) => return Ok(Answer::Refused(refusal)),
+                };
             let status = response.status();
             if status.is_success() {
                 return self.answer(outgoing, response).await;
@@ -457,15 +458,15 @@ fn note_secrets(headers: &HeaderMap) {
     }
 }
 
-/// Gives the turn back when the answer begins, or before, where a server takes its time.
-async fn in_turn<T>(turn: Option<MutexGuard<'_, ()>>, sent: impl Future<Output = T>) -> T {
-    let Some(turn) = turn else {
+/// Lets others prove again when the answer begins, or before, where a server takes its time.
+async fn while_proving<T>(proving: Option<MutexGuard<'_, ()>>, sent: impl Future<Output = T>) -> T {
+    let Some(proving) = proving else {
         return sent.await;
     };
     tokio::pin!(sent);
     tokio::select! {
         answered = &mut sent => return answered,
-        () = time::sleep(TURN) => drop(turn),
+        () = time::sleep(PROVING) => drop(proving),
     }
     sent.await
 }
