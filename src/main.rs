@@ -113,7 +113,7 @@ fn run(cli: Cli, env: &Environment, stderr: &Output) -> Result<(), Failure> {
         };
         tokio::select! {
             biased;
-            told = commands::told_to_end(), if is_typed => Err(told),
+            ended = commands::ended_by_signal(), if is_typed => Err(ended),
             ended = command => ended,
         }
     });

@@ -10,7 +10,7 @@ use crate::auth::PendingSignIn;
 use crate::bridge::{Ended, Reason, Stop, Unanswered};
 use crate::cli::BridgeArgs;
 use crate::commands::connection::{self, Arguments, Connection};
-use crate::commands::sign_in_display::Words;
+use crate::commands::sign_in_display::SignInTexts;
 use crate::logging::Output;
 use crate::report::{Failure, Kind};
 use crate::settings::Environment;
@@ -35,13 +35,13 @@ pub async fn run(mut args: BridgeArgs, env: &Environment, stderr: &Output) -> Re
         options: &args.options,
         env,
         stderr,
-        announce: Words::of_a_bridge(&args.target.sign_in, env).announce_on(stderr),
+        announce: SignInTexts::of_a_bridge(&args.target.sign_in, env).announce_on(stderr),
     };
     let connection = Connection::new(target, arguments)?;
     if env.is_typed_into && !args.target.log.silent {
         stderr.say(&for_who_types(&address));
     }
-    let waiting = Waiting::for_sign_in_of(&connection, env);
+    let waiting = SignInWait::for_sign_in_of(&connection, env);
     let stop = Stop::default();
     let (host, unwritten) = Host::of_this_process(max_message);
     let is_interrupted = AtomicBool::new(false);
@@ -102,7 +102,7 @@ fn failure(unanswered: Unanswered, address: &str, is_interrupted: bool) -> Failu
 }
 
 /// The message that the bridge waits for a sign-in when stdin has ended.
-struct Waiting {
+struct SignInWait {
     awaits: watch::Receiver<bool>,
     pending: watch::Receiver<Option<PendingSignIn>>,
     /// The time that the bridge waits; `None` where it waits as long as the sign-in takes.
@@ -111,7 +111,7 @@ struct Waiting {
     is_terminal: bool,
 }
 
-impl Waiting {
+impl SignInWait {
     fn for_sign_in_of(connection: &Connection, env: &Environment) -> Self {
         let settings = connection.settings();
         Self {

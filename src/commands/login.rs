@@ -13,7 +13,7 @@ use crate::cli::TargetArgs;
 use crate::commands::connection::{self, LAST_TOKEN};
 use crate::commands::first_challenge::{Greeting, greeting};
 use crate::commands::print;
-use crate::commands::sign_in_display::Words;
+use crate::commands::sign_in_display::SignInTexts;
 use crate::logging::Output;
 use crate::remote::TransportError;
 use crate::report::{Failure, Kind, NETWORK};
@@ -31,7 +31,7 @@ pub async fn run(args: &TargetArgs, env: &Environment) -> Result<(), Failure> {
         return Err(Failure::usage(error).hint("leave that header out to sign in"));
     }
     let stderr = Output::direct(io::stderr());
-    let words = Words::of_a_command(&args.sign_in, env);
+    let words = SignInTexts::of_a_command(&args.sign_in, env);
     let announce = words.clone().announce_on(&stderr);
     let mut settings = settings::sign_in(&target, &args.network, &args.sign_in, env, announce)?;
     // A caller that wants no browser may be a program that brings the answer.
@@ -121,7 +121,7 @@ async fn signed_in(
 
 /// Lets the user paste the address where the browser ended, which may be on another machine. Reads the terminal from
 /// when there is something to paste, so that a passphrase asked for before is not taken for it.
-fn take_pasted(settings: &mut auth::Settings, words: Words, stderr: Output) {
+fn take_pasted(settings: &mut auth::Settings, words: SignInTexts, stderr: Output) {
     let (typed, lines) = mpsc::channel(1);
     let typed = Mutex::new(Some(typed));
     settings.pasted = Some(Pasted::new(lines));

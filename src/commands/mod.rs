@@ -29,7 +29,7 @@ fn on_stderr() -> Announce {
 }
 
 /// Waits for Ctrl-C or SIGTERM. A command that is told to end returns, so that the terminal is left unchanged.
-pub async fn told_to_end() -> Failure {
+pub async fn ended_by_signal() -> Failure {
     let terminated = async {
         #[cfg(unix)]
         {

@@ -12,7 +12,7 @@ use crate::settings::Environment;
 
 /// The facts that the texts depend on.
 #[derive(Clone, Debug)]
-pub(super) struct Words {
+pub(super) struct SignInTexts {
     /// The user wants no browser.
     is_by_hand: bool,
     is_terminal: bool,
@@ -23,7 +23,7 @@ pub(super) struct Words {
     machine: String,
 }
 
-impl Words {
+impl SignInTexts {
     /// Returns the facts for a command of the user's.
     pub(super) fn of_a_command(args: &SignInArgs, env: &Environment) -> Self {
         Self {
@@ -126,7 +126,7 @@ fn machine(env: &Environment) -> String {
 mod tests {
     use super::*;
 
-    fn words(variables: &[(&str, &str)], is_for_tools: bool) -> Words {
+    fn words(variables: &[(&str, &str)], is_for_tools: bool) -> SignInTexts {
         let env = Environment {
             variables: variables
                 .iter()
@@ -134,9 +134,9 @@ mod tests {
                 .collect(),
             ..Environment::default()
         };
-        Words {
+        SignInTexts {
             is_for_tools,
-            ..Words::of_a_command(&SignInArgs::default(), &env)
+            ..SignInTexts::of_a_command(&SignInArgs::default(), &env)
         }
     }
 

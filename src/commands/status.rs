@@ -25,19 +25,21 @@ use crate::text::{plain, printable, without_query};
 pub async fn run(args: &StatusArgs, env: &Environment) -> Result<(), Failure> {
     let vault = settings::vault(&args.vault, env, env.is_terminal)?;
     let all = accounts::status(&vault).await?;
-    let mut kept = all.clone();
+    let mut records = all.clone();
     if let Some(url) = &args.url {
         settings::address(url, settings::SERVER, true)?;
-        kept.retain(|kept| accounts::is_same_place(&kept.resource, url));
+        records.retain(|record| accounts::is_same_place(&record.resource, url));
     }
     let near = match &args.url {
-        Some(url) if kept.is_empty() => suggestions::failure(&vault, url, None, "status").await?,
+        Some(url) if records.is_empty() => {
+            suggestions::failure(&vault, url, None, "status").await?
+        }
         _ => None,
     };
-    kept.sort_by(|a, b| (&a.resource, &a.account).cmp(&(&b.resource, &b.account)));
+    records.sort_by(|a, b| (&a.resource, &a.account).cmp(&(&b.resource, &b.account)));
     let about = vault.status().await?;
     if args.json {
-        let text = json!({ "vault": vault_json(&about), "entries": kept.iter().map(|kept| entry_json(kept, &all)).collect::<Vec<_>>() });
+        let text = json!({ "vault": vault_json(&about), "entries": records.iter().map(|record| entry_json(record, &all)).collect::<Vec<_>>() });
         print(&format!("{text:#}\n"))?;
         return near.map_or(Ok(()), Err);
     }
@@ -45,7 +47,7 @@ pub async fn run(args: &StatusArgs, env: &Environment) -> Result<(), Failure> {
         return Err(near);
     }
     let mut text = vault_text(&about);
-    if kept.is_empty() {
+    if records.is_empty() {
         let url = args.url.as_deref().map(without_query);
         let (to, url) = match &url {
             Some(url) => (format!(" to {url}"), url.as_str()),
@@ -57,8 +59,8 @@ pub async fn run(args: &StatusArgs, env: &Environment) -> Result<(), Failure> {
         );
     }
     let now = settings::now();
-    for kept in &kept {
-        let _ = write!(text, "\n{}", entry_text(kept, &all, now));
+    for record in &records {
+        let _ = write!(text, "\n{}", entry_text(record, &all, now));
     }
     print(&text)
 }
@@ -79,29 +81,29 @@ fn vault_json(about: &store::VaultStatus) -> Value {
     })
 }
 
-fn entry_text(kept: &Status, all: &[Status], now: SystemTime) -> String {
-    let mut text = format!("{}\n", without_query(&kept.resource));
+fn entry_text(record: &Status, all: &[Status], now: SystemTime) -> String {
+    let mut text = format!("{}\n", without_query(&record.resource));
     let mut line = |name: &str, value: String| {
         let _ = writeln!(text, "  {name:<9} {}", printable(&value, 500));
     };
-    line("account", kept.account.clone());
-    if let Some(user) = user(kept, all) {
+    line("account", record.account.clone());
+    if let Some(user) = user(record, all) {
         line("person", user);
     }
-    match kept.provider {
-        Some(name) => line("issuer", format!("{} ({name})", kept.issuer)),
-        None => line("issuer", kept.issuer.clone()),
+    match record.provider {
+        Some(name) => line("issuer", format!("{} ({name})", record.issuer)),
+        None => line("issuer", record.issuer.clone()),
     }
-    if kept.grant != GrantType::User {
-        line("grant", kept.grant.name().to_owned());
+    if record.grant != GrantType::User {
+        line("grant", record.grant.name().to_owned());
     }
-    if !kept.client_id.is_empty() {
-        line("client", kept.client_id.clone());
+    if !record.client_id.is_empty() {
+        line("client", record.client_id.clone());
     }
-    let granted = kept
+    let granted = record
         .scope_granted
         .as_ref()
-        .or(kept.scope_requested.as_ref());
+        .or(record.scope_requested.as_ref());
     match granted
         .map(ToString::to_string)
         .filter(|scopes| !scopes.is_empty())
@@ -109,7 +111,7 @@ fn entry_text(kept: &Status, all: &[Status], now: SystemTime) -> String {
         Some(scopes) => line("scopes", scopes),
         None => line("scopes", "(the server's choice)".to_owned()),
     }
-    if let (Some(asked), Some(granted)) = (&kept.scope_requested, &kept.scope_granted) {
+    if let (Some(asked), Some(granted)) = (&record.scope_requested, &record.scope_granted) {
         // The scope that makes a sign-in last is none to many servers: they grant it without naming it.
         let named: Scopes = asked.iter().filter(|scope| *scope != OFFLINE).collect();
         let differs = match (granted.covers(&named), asked.covers(granted)) {
@@ -119,7 +121,7 @@ fn entry_text(kept: &Status, all: &[Status], now: SystemTime) -> String {
         };
         line("asked", format!("{asked}{differs}"));
     }
-    if let Some(surplus) = kept.surplus() {
+    if let Some(surplus) = record.surplus() {
         line(
             "surplus",
             format!(
@@ -127,40 +129,40 @@ fn entry_text(kept: &Status, all: &[Status], now: SystemTime) -> String {
             ),
         );
     }
-    for words in &kept.quirks {
+    for words in &record.quirks {
         line("known", words.clone());
     }
-    for words in &kept.learned {
+    for words in &record.learned {
         line("learned", words.clone());
     }
-    if kept.is_bound {
+    if record.is_bound {
         line("bound", "sender-constrained (DPoP)".to_owned());
     }
-    line("token", until(kept, now));
-    line("state", state(kept));
+    line("token", until(record, now));
+    line("state", state(record));
     text
 }
 
 /// Returns the user, where the sign-in has one.
-fn user(kept: &Status, all: &[Status]) -> Option<String> {
-    let Some(user) = &kept.user else {
-        let is_one = matches!(kept.grant, GrantType::User | GrantType::Enterprise);
+fn user(record: &Status, all: &[Status]) -> Option<String> {
+    let Some(user) = &record.user else {
+        let is_one = matches!(record.grant, GrantType::User | GrantType::Enterprise);
         return is_one.then(|| "not told".to_owned());
     };
-    let others = accounts::accounts_of(all, user, &kept.account);
+    let others = accounts::accounts_of(all, user, &record.account);
     Some(match others.is_empty() {
         true => user.words(),
         false => format!("{} (the same as {})", user.words(), accounts(&others)),
     })
 }
 
-fn until(kept: &Status, now: SystemTime) -> String {
-    let renewal = if kept.is_renewable {
+fn until(record: &Status, now: SystemTime) -> String {
+    let renewal = if record.is_renewable {
         "renewed when needed"
     } else {
         "cannot be renewed"
     };
-    match kept.expires_at {
+    match record.expires_at {
         None => format!("no known end, {renewal}"),
         Some(seconds) => {
             let end = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
@@ -170,52 +172,52 @@ fn until(kept: &Status, now: SystemTime) -> String {
     }
 }
 
-fn state(kept: &Status) -> String {
-    let because = kept
+fn state(record: &Status) -> String {
+    let because = record
         .last_error
         .as_ref()
         .map(|error| format!(" ({error})"))
         .unwrap_or_default();
-    match kept.state {
+    match record.state {
         TokenState::Ok => "ok".to_owned(),
         TokenState::Suspect => format!("refused once{because}; still tried"),
         TokenState::NeedsLogin => {
-            format!("sign-in needed{because}: mcpipe login {}", kept.resource)
+            format!("sign-in needed{because}: mcpipe login {}", record.resource)
         }
     }
 }
 
-fn entry_json(kept: &Status, all: &[Status]) -> Value {
-    let user = kept.user.as_ref();
-    let others = user.map(|user| accounts::accounts_of(all, user, &kept.account));
+fn entry_json(record: &Status, all: &[Status]) -> Value {
+    let user = record.user.as_ref();
+    let others = user.map(|user| accounts::accounts_of(all, user, &record.account));
     json!({
-        "resource": kept.resource,
-        "account": kept.account,
+        "resource": record.resource,
+        "account": record.account,
         "person": user.map(|user| json!({
             "name": user.name,
             "subject": plain(&user.subject, 1024),
             "issuer": user.issuer,
         })),
         "same_person_as": others.unwrap_or_default(),
-        "issuer": kept.issuer,
-        "client_id": kept.client_id,
-        "grant": kept.grant,
-        "scope_requested": kept.scope_requested.as_ref().map(ToString::to_string),
-        "scope_wanted": kept.scope_wanted.as_ref().map(ToString::to_string),
-        "scope_surplus": kept.surplus().map(|surplus| surplus.to_string()),
-        "provider": kept.provider,
-        "known": kept.quirks,
-        "learned": kept.learned,
-        "sender_constrained": kept.is_bound,
-        "scope_granted": kept.scope_granted.as_ref().map(ToString::to_string),
-        "obtained_at": kept.obtained_at,
-        "expires_at": kept.expires_at,
-        "renewable": kept.is_renewable,
-        "state": match kept.state {
+        "issuer": record.issuer,
+        "client_id": record.client_id,
+        "grant": record.grant,
+        "scope_requested": record.scope_requested.as_ref().map(ToString::to_string),
+        "scope_wanted": record.scope_wanted.as_ref().map(ToString::to_string),
+        "scope_surplus": record.surplus().map(|surplus| surplus.to_string()),
+        "provider": record.provider,
+        "known": record.quirks,
+        "learned": record.learned,
+        "sender_constrained": record.is_bound,
+        "scope_granted": record.scope_granted.as_ref().map(ToString::to_string),
+        "obtained_at": record.obtained_at,
+        "expires_at": record.expires_at,
+        "renewable": record.is_renewable,
+        "state": match record.state {
             TokenState::Ok => "ok",
             TokenState::Suspect => "suspect",
             TokenState::NeedsLogin => "sign_in_needed",
         },
-        "last_error": kept.last_error,
+        "last_error": record.last_error,
     })
 }

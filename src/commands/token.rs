@@ -51,13 +51,13 @@ pub async fn run(args: &TokenArgs, env: &Environment) -> Result<(), Failure> {
         };
         // A token of the client's own is found with its flags only: they name the client, and say how to get the next
         // token.
-        let kept = accounts::status(&vault).await?.into_iter().find(|kept| {
-            accounts::is_same_place(&kept.resource, &resource)
-                && kept.account == account
-                && kept.grant != grant
+        let record = accounts::status(&vault).await?.into_iter().find(|record| {
+            accounts::is_same_place(&record.resource, &resource)
+                && record.account == account
+                && record.grant != grant
         });
-        if let Some(kept) = kept.filter(|kept| kept.grant != GrantType::User) {
-            let grant = kept.grant.name();
+        if let Some(record) = record.filter(|record| record.grant != GrantType::User) {
+            let grant = record.grant.name();
             let error = format!("what is kept for {resource}{whose} was got by {grant}");
             let hint = "give the flags it was got with: they are needed for the next token too";
             return Err(Failure::new(Kind::SignIn, error).hint(hint));
@@ -84,13 +84,13 @@ pub async fn run(args: &TokenArgs, env: &Environment) -> Result<(), Failure> {
     let text = Zeroizing::new(match args.json {
         false => format!("{token}\n"),
         true => {
-            let told = json!({
+            let json = json!({
                 "access_token": token,
                 "token_type": "Bearer",
                 "expires_at": access_token.expires_at,
                 "resource": access_token.resource,
             });
-            format!("{told}\n")
+            format!("{json}\n")
         }
     });
     print(&text)
