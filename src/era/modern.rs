@@ -3,7 +3,7 @@
 //! Bodies pass as they are, each request on an exchange of its own. What is added: the headers, from the body; a call
 //! sent again, under an id of ours, when its headers or its revision were refused or when it was lost and does no harm
 //! (`retry`); subscriptions that outlive their stream (`listen`); and an answer for every request, exactly one. Keeps
-//! no session, for there is none.
+//! no session, for there is none. `state` has the fields and the way out of a request, `open` what is owed an answer.
 
 mod edits;
 mod listen;

@@ -1,9 +1,11 @@
-//! The four pairs behind one door: which one a host and a remote make, and the way there.
+//! The choice among the four pairs: which one a host and a server make, and the way there.
 //!
-//! The host's era is told by its first words, the remote's by asking (`probe`), by the host's own `initialize` where
-//! the question leaves that open (`first_handshake`, `legacy_attempt`), or by what an earlier start has found. Host and
-//! remote speak the same era where they have one in common. A host that only asked `server/discover` may still begin
-//! the legacy way.
+//! The host's era shows in its first request, the server's in its answer to a question (`probe`, `probing`), in its
+//! answer to the host's own `initialize` where the question leaves the era open (`first_handshake`, `legacy_attempt`),
+//! or in what an earlier start has found (`options`, `optimistic`). Host and server speak the same era where they have
+//! one in common. A host that only asked `server/discover` may still begin the legacy way (`restart`).
+//!
+//! `state` has the fields, `phase` the phases, `findings` what is known of the server.
 
 mod findings;
 mod first_handshake;

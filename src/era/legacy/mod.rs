@@ -1,8 +1,8 @@
 //! Host and remote both legacy: a transparent relay with sessions.
 //!
-//! Frames pass untouched. What is added is transport: the session's headers, the order that servers depend on, a
-//! session opened again unseen when the remote has lost it (`handshake`), and HTTP+SSE (2024-11-05) for remotes that
-//! have nothing else (`sse`).
+//! Frames pass untouched. What is added is transport: the session's headers, the order that servers depend on (`gate`),
+//! a session opened again unseen when the server has lost it (`handshake`), and HTTP+SSE (2024-11-05) for servers that
+//! have nothing else (`sse`). `state` has the fields and the way out of a frame.
 
 mod answers;
 mod gate;
