@@ -291,6 +291,37 @@ fn with_command(home: &Home, configured: Configured) -> Vault {
     Vault::on_disk(VaultPaths::new(Some(home.path())).unwrap(), unlock)
 }
 
+/// A program keeps one key under one name: the old one is needed where the slot of the new one could not be written.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_program_gets_its_key_back_if_the_vault_cannot_be_written() {
+    let home = Home::new();
+    put(&home.vault(no_passphrase()), "a", "kept").await;
+    let (configured, file) = keeper(&home, true);
+    let new = || NewKey::Command(KeyHolder::Command);
+    let vault = with_command(&home, configured.clone());
+    vault.put_slot(new(), None, Some("keyfile")).await.unwrap();
+    let before = std::fs::read(&file).unwrap();
+
+    // Once it has a new key, a directory is in the vault's place.
+    let script = r#"tee "$1"; if [ -f "$2" ]; then mv "$2" "$2.away"; mkdir "$2"; fi"#;
+    let paths = [&file, &home.file()].map(|path| path.to_str().unwrap().to_owned());
+    let words = ["sh", "-c", script, "sh"].map(str::to_owned);
+    let obstructing = Configured {
+        store: Some(Argv::new([&words[..], &paths[..]].concat()).unwrap()),
+        ..configured.clone()
+    };
+    let vault = with_command(&home, obstructing);
+    let refused = vault.put_slot(new(), None, Some("command")).await;
+    assert!(matches!(refused, Err(Error::File(_))), "{refused:?}");
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+
+    std::fs::remove_dir(home.file()).unwrap();
+    std::fs::rename(home.file().with_extension("bin.away"), home.file()).unwrap();
+    let later = with_command(&home, configured);
+    assert_eq!(content(&later, "a").await.as_deref(), Some("kept"));
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn another_program_may_hold_the_key() {
