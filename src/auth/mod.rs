@@ -1,9 +1,9 @@
 //! Signing in: how a credential is obtained, kept and added to requests.
 //!
-//! The server answers a request with 401; [`oauth::challenge`] reads the challenge; the exchange asks the [`Authorizer`]
-//! for a newer credential. The authorizer tries the cheapest step first: a token that another process has already put into
-//! the vault, a refresh, a sign-in by the user. A sign-in is a chain of evidence: each step returns a value that only its
-//! module makes, and the next step needs that value.
+//! The server answers a request with 401; [`oauth::challenge`] reads the challenge; the exchange asks the
+//! [`Authorizer`] for a newer credential. The authorizer tries the cheapest step first: a token that another process
+//! has already put into the vault, a refresh, a sign-in by the user. A sign-in is a chain of evidence: each step
+//! returns a value that only its module makes, and the next step needs that value.
 //!
 //! 1. [`oauth::discovery`]: the protected resource (RFC 9728), then its authorization server (RFC 8414), names compared;
 //! 2. [`oauth::registration`]: the client there (pre-registered, a metadata document, or RFC 7591);
