@@ -20,7 +20,7 @@
 //! | program | `main` | the life of the process on one screen: parse, run, report |
 //! | | [`cli`] | the arguments, with clap; acts on nothing |
 //! | | [`settings`] | arguments, environment and `mcpipe.toml` as settings, checked |
-//! | | [`commands`] | one file per command: wiring and output |
+//! | | [`commands`] | one file per command, and `connection`, which makes arguments a running connection for all of them |
 //! | | [`report`] | any failure as a sentence, a hint and an exit code |
 //! | | [`logging`] | tracing to stderr or a file, filtered and redacted |
 //! | | [`limits`] | limits that the system sets for this process |
@@ -36,7 +36,7 @@
 //! | | [`http_fields`], [`content_coding`] | header fields that the server's and the sign-in's client both read; compressed bodies |
 //! | | [`server_cache`] | one JSON file per server: its era, its discover result; nothing secret |
 //! | | [`recorder`], [`ledger`] | `--record`, and the append-only file behind it |
-//! | | [`process`] | the only constructor of child processes |
+//! | | [`process`] | the only constructor of child processes; the programs that the user names, with their bounds |
 //! | | [`named_file`] | files that the user names: secrets, certificates, headers |
 //! | | [`random`] | the system's random numbers |
 //! | protocol | [`era`] | both eras of the specification, and the translation between them; no I/O |
@@ -102,8 +102,8 @@
 //!
 //! # One challenge
 //!
-//! 1. The server answers 401. The exchange keeps its frame and asks the [`auth::Authorizer`] for a credential newer than the
-//!    one that was refused.
+//! 1. The server answers 401. The exchange (`bridge/credentials.rs`) keeps its frame and asks the [`auth::Authorizer`] for a
+//!    credential newer than the one that was refused.
 //! 2. If there is a newer one, it is taken. Otherwise one renewal starts, or the one in progress is joined. It belongs to
 //!    the authorizer: a cancelled request does not cancel it.
 //! 3. `auth/flow/renew.rs` takes the cheapest step first: a newer record that another process put into the vault, then a

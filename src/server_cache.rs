@@ -19,7 +19,7 @@ use crate::store::files::{self, FileLock, Private};
 /// A file longer than this, in bytes, is none of ours: a start does not wait for it to be read.
 const MAX_SIZE: usize = 1024 * 1024;
 
-/// The place of the facts about one server.
+/// The cache of the facts about one server.
 #[derive(Clone, Debug)]
 pub struct ServerCache {
     path: Option<PathBuf>,
@@ -111,7 +111,7 @@ fn others_wait(path: &Path) -> Result<FileLock, Unlocked> {
 const PATIENCE: Duration = Duration::from_millis(200);
 const POLL: Duration = Duration::from_millis(5);
 
-/// The reason why the turn was not waited for.
+/// The reason why the lock was not taken.
 #[derive(Debug, thiserror::Error)]
 enum Unlocked {
     #[error("another process holds the lock")]

@@ -28,7 +28,7 @@ fn on_stderr() -> Announce {
     Announce::new(move |notice: &Notice<'_>| stderr.say(&notice.text()))
 }
 
-/// Waits for Ctrl-C or SIGTERM. A command that is told to end returns, so that the terminal is left unchanged.
+/// Waits for Ctrl-C or SIGTERM. A command that is to end returns, so that the terminal is left unchanged.
 pub async fn ended_by_signal() -> Failure {
     let terminated = async {
         #[cfg(unix)]

@@ -22,8 +22,7 @@ const LATECOMER: Duration = Duration::from_secs(2);
 pub type Reader =
     Arc<dyn Fn() -> BoxFuture<'static, Result<HeaderMap, HeadersUnavailable>> + Send + Sync>;
 
-/// The headers that a request that was turned down has read since the promise was kept. They go when the headers are
-/// taken back.
+/// The headers that a refused request has read since the headers were available; forgotten when the headers are withdrawn.
 type Newer = Arc<Mutex<Option<HeaderMap>>>;
 
 #[derive(Clone)]
@@ -62,7 +61,7 @@ pub struct HeadersSender {
     newer: Newer,
 }
 
-/// Headers that are promised, and read anew by `reader`.
+/// Returns the two sides of headers that are still to come, and that `reader` reads again.
 pub fn channel(reader: Reader) -> (HeadersSender, DeferredHeaders) {
     let (sender, receiver) = watch::channel(Readiness::Pending);
     let newer = Newer::default();
@@ -80,7 +79,7 @@ pub fn channel(reader: Reader) -> (HeadersSender, DeferredHeaders) {
 }
 
 impl HeadersSender {
-    /// Keeps the promise, or says why not.
+    /// Sends the headers, or the reason why there are none.
     pub fn settle(&self, outcome: Result<HeaderMap, HeadersUnavailable>) {
         self.forget_newer();
         self.state.send_replace(match outcome {
@@ -89,7 +88,7 @@ impl HeadersSender {
         });
     }
 
-    /// Takes the headers back, and promises them anew.
+    /// Withdraws the headers: requests wait for the next ones.
     pub fn withdraw(&self) {
         self.forget_newer();
         self.state.send_replace(Readiness::Pending);

@@ -354,7 +354,7 @@ async fn bounded(source: impl AsyncRead + Unpin) -> std::io::Result<Option<Zeroi
     Ok((bytes.len() <= MAX_HEADERS).then_some(bytes))
 }
 
-/// Passes each line on to the log, and keeps the last. A prompt that a person should see comes this way, too.
+/// Passes each line on to the log, and keeps the last. A prompt for the user comes this way, too.
 async fn log_lines(source: impl AsyncRead + Unpin, program: &str, last: &mut Option<String>) {
     let limit = u64::try_from(MAX_HEADERS).unwrap_or(u64::MAX);
     let mut source = BufReader::new(source);

@@ -191,7 +191,7 @@ impl TransportError {
                 error.retryable = *is_locked;
                 error
             }
-            // Not to be tried again by itself: it may have asked a person.
+            // The request is not sent again by itself: the program may have asked the user.
             Self::NoHeaders(_) => BridgeError::new(
                 "header_command",
                 format!("{}.", capitalised(&self.to_string())),
