@@ -52,7 +52,7 @@ impl Authorizer {
         let Some(shared) = &self.shared else {
             return Ok(None);
         };
-        shared.look().await;
+        shared.load_once().await;
         let held = shared.state().held.clone();
         let is_machine = shared.context.settings.grant.kind().is_repeatable();
         let Some(held) = held else {

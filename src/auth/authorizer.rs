@@ -187,14 +187,14 @@ impl Authorizer {
     /// credential.
     pub fn begin(&self) {
         if let Some(shared) = &self.shared {
-            shared.begin_look();
+            shared.begin_load();
         }
     }
 
     /// Leaves the vault closed until the remote asks for a credential, for a remote that is known to want none.
     pub fn wait_to_be_asked(&self) {
         if let Some(shared) = &self.shared {
-            shared.state().has_looked = true;
+            shared.state().has_loaded = true;
         }
     }
 

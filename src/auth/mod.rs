@@ -34,6 +34,7 @@ mod notice;
 pub mod oauth;
 mod settings;
 mod shared;
+mod state;
 pub mod store;
 mod text_limits;
 pub mod user_key;

@@ -19,7 +19,7 @@ use crate::auth::flow::context::Context;
 use crate::auth::flow::enterprise::openid_challenge;
 use crate::auth::flow::late_callbacks::LateCallbacks;
 use crate::auth::flow::sign_in_status::SignInStatus;
-use crate::auth::flow::trigger::{Current, IdTokenSource, Origin, RecentRefusal, Start, Trigger};
+use crate::auth::flow::trigger::{Current, IdTokenSource, Origin, Start, Trigger};
 use crate::auth::flow::{dpop_policy, renew, when_unlocked};
 use crate::auth::grant::GrantConfig;
 use crate::auth::net::http::{Http, host_of};
@@ -27,18 +27,15 @@ use crate::auth::notice::PendingSignIn;
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::oauth::dpop::HintCache;
 use crate::auth::settings::Settings;
+use crate::auth::state::{Renewal, State};
 use crate::auth::store::credential_store::CredentialStore;
 use crate::auth::store::locked_vault::{Unlocking, asking_long};
 use crate::auth::store::record::TokenRecord;
 use crate::auth::{Cause, Credential, Error};
-use crate::backoff;
 use crate::store::Vault;
 
 /// Seconds before the end of a token in which it is not worth sending.
 const LEEWAY: u64 = 10;
-
-/// The longest pause between renewals that fail in a row.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// The interval at which an idle process checks whether the user has locked the vault.
 const WATCH: Duration = Duration::from_secs(1);
@@ -54,57 +51,6 @@ pub(super) struct Shared {
     /// The generation of the newest credential.
     pub(super) newest: watch::Sender<u64>,
     state: Mutex<State>,
-}
-
-/// The changing state. Never locked across a wait.
-#[derive(Default)]
-pub(super) struct State {
-    pub(super) has_looked: bool,
-    /// The read of the vault in progress; says when it is done.
-    look: Option<watch::Receiver<bool>>,
-    /// True while the read waits for a program that has not answered for a moment.
-    is_looking_long: bool,
-    /// True once a request went out without a credential.
-    pub(super) has_had_none: bool,
-    /// True once the remote has asked for a credential.
-    pub(super) is_challenged: bool,
-    generation: u64,
-    /// The count of changes of mcpipe's identity at the remote.
-    pub(super) identity: u64,
-    pub(super) held: Option<Current>,
-    renewal: Option<Renewal>,
-    /// The count of failed renewals in a row; the next two fields hold the last failure and the time of the next try
-    /// (seconds since 1970).
-    failures: u32,
-    pub(super) last_fault: Option<Arc<Cause>>,
-    pub(super) retry_at: u64,
-    refused: Option<RecentRefusal>,
-    /// The count of the vault's locks that this process has noticed.
-    locks: u64,
-    /// True while the credential that was held is in a vault that the user has locked.
-    pub(super) is_locked_out: bool,
-    /// True once a task checks whether the user has locked the vault.
-    is_watching: bool,
-}
-
-/// A renewal that requests can watch.
-#[derive(Clone)]
-pub(super) struct Renewal {
-    /// True if the renewal goes as far as a sign-in, if it has to.
-    pub(super) is_whole: bool,
-    outcome: watch::Receiver<Option<Result<Credential, Error>>>,
-    resource: Arc<str>,
-}
-
-impl Renewal {
-    pub(super) async fn outcome(&self) -> Result<Credential, Error> {
-        let mut watched = self.outcome.clone();
-        let outcome = watched.wait_for(Option::is_some).await;
-        match outcome.ok().and_then(|outcome| outcome.clone()) {
-            Some(outcome) => outcome,
-            None => Err(Error::new(&self.resource, Cause::Leaving)),
-        }
-    }
 }
 
 impl Drop for Shared {
@@ -175,7 +121,7 @@ impl Shared {
     /// [`Authorizer::current`](super::Authorizer::current).
     pub(super) async fn current(self: &Arc<Self>) -> Result<Option<Credential>, Error> {
         self.heed_lock().await;
-        self.look_briefly().await;
+        self.load_briefly().await;
         self.watch_lock();
         let now = self.context.now();
         let (held, may_try) = {
@@ -184,7 +130,7 @@ impl Shared {
         };
         let Some(held) = held else {
             let mut state = self.state();
-            state.has_had_none |= state.has_looked;
+            state.has_had_none |= state.has_loaded;
             return Ok(None);
         };
         if !held.entry.is_due(now) {
@@ -197,8 +143,8 @@ impl Shared {
             }
             return Ok(Some(held.credential));
         }
-        let fault = self.state().last_fault.clone().filter(|_| !may_try);
-        let outcome = match fault {
+        let failure = self.state().last_failure.clone().filter(|_| !may_try);
+        let outcome = match failure {
             Some(why) => Err(Error::new(&self.resource, why)),
             None => self.start_renewal(Trigger::Expiring).outcome().await,
         };
@@ -266,46 +212,46 @@ impl Shared {
 
     /// Reads the vault once. An empty result is remembered too: a challenge makes mcpipe find what another process
     /// stores later.
-    pub(super) async fn look(self: &Arc<Self>) {
-        let mut looked = self.begin_look();
-        let _ = looked.wait_for(|is_done| *is_done).await;
+    pub(super) async fn load_once(self: &Arc<Self>) {
+        let mut loaded = self.begin_load();
+        let _ = loaded.wait_for(|is_done| *is_done).await;
     }
 
-    /// Reads the vault as [`Shared::look`] does, but does not wait for a program that does not answer for a moment:
+    /// Reads the vault as [`Shared::load_once`] does, but does not wait for a program that does not answer for a moment:
     /// many servers want no credential, and one that wants it says so.
-    pub(super) async fn look_briefly(self: &Arc<Self>) {
-        if self.state().is_looking_long {
+    pub(super) async fn load_briefly(self: &Arc<Self>) {
+        if self.state().is_loading_long {
             return;
         }
-        let mut looked = self.begin_look();
+        let mut loaded = self.begin_load();
         tokio::select! {
             biased;
-            _ = looked.wait_for(|is_done| *is_done) => {}
+            _ = loaded.wait_for(|is_done| *is_done) => {}
             () = asking_long(self.context.store.vault().is_asking()) => {
                 tracing::info!("the vault is not open yet; going on without a credential meanwhile");
-                self.state().is_looking_long = true;
+                self.state().is_loading_long = true;
             }
         }
     }
 
     /// Begins to read the vault, unless that has begun. Leaving does not wait for the read, which may run a program
     /// that hangs.
-    pub(super) fn begin_look(self: &Arc<Self>) -> watch::Receiver<bool> {
+    pub(super) fn begin_load(self: &Arc<Self>) -> watch::Receiver<bool> {
         let mut state = self.state();
-        if state.has_looked {
+        if state.has_loaded {
             return watch::Sender::new(true).subscribe();
         }
-        if let Some(look) = &state.look {
-            return look.clone();
+        if let Some(load) = &state.load {
+            return load.clone();
         }
-        let (done, look) = watch::channel(false);
-        state.look = Some(look.clone());
+        let (done, load) = watch::channel(false);
+        state.load = Some(load.clone());
         let shared = Arc::clone(self);
         self.lingering.spawn(async move {
             shared.read_vault().await;
             done.send_replace(true);
         });
-        look
+        load
     }
 
     async fn read_vault(&self) {
@@ -326,8 +272,8 @@ impl Shared {
         {
             self.install(&mut state, kept.entry, Origin::Stored);
         }
-        state.has_looked = true;
-        state.is_looking_long = false;
+        state.has_loaded = true;
+        state.is_loading_long = false;
     }
 
     /// Joins the renewal in progress, or begins one.
@@ -344,7 +290,6 @@ impl Shared {
         {
             return (renewal.clone(), false);
         }
-        let is_due = matches!(why, Trigger::Expiring);
         let (tell, outcome) = watch::channel(None);
         let renewal = Renewal {
             is_whole: why.may_ask_user(),
@@ -363,29 +308,12 @@ impl Shared {
             let was_signing_in = shared.context.status.take_has_asked();
             let outcome = match reached {
                 Ok((entry, origin)) => {
-                    state.failures = 0;
-                    state.last_fault = None;
-                    state.retry_at = 0;
-                    state.refused = None;
+                    state.note_success();
                     Ok(shared.install(&mut state, entry, origin))
                 }
                 Err(cause) => {
                     let cause = Arc::new(cause);
-                    let now = shared.context.now();
-                    if cause.is_passing() {
-                        state.back_off(now, &cause);
-                    } else if is_due {
-                        state.retry_at = now + 30;
-                    }
-                    if let Trigger::Challenged { challenge, .. } = why
-                        && cause.is_refused_unattended()
-                    {
-                        state.refused = Some(RecentRefusal {
-                            at: now,
-                            challenge,
-                            cause: Arc::clone(&cause),
-                        });
-                    }
+                    state.note_failure(shared.context.now(), why, &cause);
                     tracing::info!(why = %cause, "no credential");
                     let error = Error::new(&shared.resource, cause);
                     Err(match was_signing_in {
@@ -507,12 +435,8 @@ impl Shared {
     }
 
     fn install(&self, state: &mut State, entry: TokenRecord, origin: Origin) -> Credential {
-        let is_the_same = |held: &Current| {
-            let (old, new) = (&held.entry, &entry);
-            origin == Origin::Refreshed
-                && (&old.issuer, &old.client.id, &old.account)
-                    == (&new.issuer, &new.client.id, &new.account)
-        };
+        let is_the_same =
+            |held: &Current| origin == Origin::Refreshed && held.is_same_identity(&entry);
         if !state.held.as_ref().is_some_and(is_the_same) {
             state.identity += 1;
         }
@@ -543,7 +467,7 @@ impl Shared {
             tracing::info!("the vault was locked; its key and the tokens are forgotten");
             state.identity += 1;
             state.is_locked_out = true;
-            state.look_again();
+            state.load_again();
         }
     }
 
@@ -565,25 +489,6 @@ impl Shared {
             };
             shared.context.leaving.run_until_cancelled(watching).await;
         });
-    }
-}
-
-impl State {
-    /// Makes the next request read the vault again.
-    pub(super) fn look_again(&mut self) {
-        self.has_looked = false;
-        self.look = None;
-    }
-
-    /// Sets the time of the next try. The first failure may be a hiccup; the pauses after it are 2, 4, 8 … 60 s.
-    fn back_off(&mut self, now: u64, why: &Arc<Cause>) {
-        let wait = match self.failures {
-            0 => 0,
-            failures => backoff::doubled(Duration::from_secs(1), failures, LONGEST_PAUSE).as_secs(),
-        };
-        self.failures = self.failures.saturating_add(1);
-        self.retry_at = now + wait;
-        self.last_fault = Some(Arc::clone(why));
     }
 }
 

@@ -46,6 +46,15 @@ pub(in crate::auth) struct Current {
     pub(in crate::auth) entry: Arc<TokenRecord>,
 }
 
+impl Current {
+    /// Says whether a record is of the same issuer, client and account.
+    pub(in crate::auth) fn is_same_identity(&self, record: &TokenRecord) -> bool {
+        let held = &self.entry;
+        (&held.issuer, &held.client.id, &held.account)
+            == (&record.issuer, &record.client.id, &record.account)
+    }
+}
+
 /// The origin of a held credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::auth) enum Origin {
