@@ -278,7 +278,7 @@ pub struct Helper {
     /// The helper's whole environment.
     pub environment: Vec<(String, String)>,
     /// The text from which the helper's command derives the same settings.
-    pub door: Secret,
+    pub caller_environment: Secret,
 }
 
 /// Lines that the user types while a sign-in waits.

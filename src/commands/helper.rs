@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, Read as _};
 use std::time::Duration;
 
-use crate::auth::flow::helper::{self, LONGEST_LETTER};
+use crate::auth::flow::helper::{self, MAX_HANDOFF};
 use crate::auth::user_key::UserKey;
 use crate::auth::{self, Announce};
 use crate::cli::{self, Command, ParseError, TargetArgs};
@@ -28,11 +28,13 @@ pub async fn run(env: &Environment, stderr: &Output) -> Result<(), Failure> {
     let _ = rustix::process::setsid();
     let mut text = zeroize::Zeroizing::new(String::new());
     io::stdin()
-        .take(LONGEST_LETTER)
+        .take(MAX_HANDOFF)
         .read_to_string(&mut text)
         .map_err(Failure::usage)?;
     let handoff = helper::read(&text).ok_or_else(stranger)?;
-    let env = env.of_the_sender(&handoff.door).ok_or_else(stranger)?;
+    let env = env
+        .of_the_sender(&handoff.caller_environment)
+        .ok_or_else(stranger)?;
     let (args, keys) = target(&env)?;
     let log = logging::install(
         &args.log,

@@ -149,27 +149,27 @@ impl Environment {
             let wanted = self.variables.iter().filter(move |(name, _)| wanted(name));
             wanted.map(|(name, value)| (name.clone(), value.clone()))
         };
-        let door = Door {
+        let caller = CallerEnvironment {
             arguments: self.arguments.clone()?,
             variables: of(|name| !leads_to_passphrase(name)).collect(),
             not_unicode: self.not_unicode.clone(),
         };
-        let door = Zeroizing::new(serde_json::to_string(&door).ok()?);
+        let caller = Zeroizing::new(serde_json::to_string(&caller).ok()?);
         Some(Helper {
             program: self.program.clone()?,
             arguments: vec![HELPER.to_owned()],
             environment: of(is_for_helpers).collect(),
-            door: Secret::new(door.as_str()),
+            caller_environment: Secret::new(caller.as_str()),
         })
     }
 
     /// Returns, in a helper, the environment of the process that sent the letter.
-    pub fn of_the_sender(&self, door: &Secret) -> Option<Self> {
-        let door: Door = serde_json::from_str(door.expose()).ok()?;
+    pub fn of_the_sender(&self, caller: &Secret) -> Option<Self> {
+        let caller: CallerEnvironment = serde_json::from_str(caller.expose()).ok()?;
         Some(Self {
-            variables: door.variables,
-            not_unicode: door.not_unicode,
-            arguments: Some(door.arguments),
+            variables: caller.variables,
+            not_unicode: caller.not_unicode,
+            arguments: Some(caller.arguments),
             ..Self::default()
         })
     }
@@ -190,7 +190,7 @@ pub fn open_terminal() -> std::io::Result<std::fs::File> {
 
 /// The part of a helper's letter about the environment.
 #[derive(Serialize, Deserialize)]
-struct Door {
+struct CallerEnvironment {
     arguments: Vec<String>,
     variables: HashMap<String, String>,
     not_unicode: Vec<(OsString, OsString)>,
@@ -296,7 +296,7 @@ mod tests {
         );
         assert!(!format!("{:?}", helper.environment).contains("canary"));
 
-        let there = here.of_the_sender(&helper.door).unwrap();
+        let there = here.of_the_sender(&helper.caller_environment).unwrap();
         assert_eq!(there.arguments, here.arguments);
         assert_eq!(there.get("MY_SECRET"), Some("letter-canary"));
         assert_eq!(there.get("MCPIPE_PASSPHRASE"), None);
@@ -328,7 +328,7 @@ mod tests {
     fn what_a_helper_is_told_of_us_is_written_with_these_words() {
         let helper = started(&[("MY_NAME", "value")]).helper().unwrap();
         assert_eq!(
-            helper.door.expose(),
+            helper.caller_environment.expose(),
             r#"{"arguments":["mcpipe","https://a.example"],"variables":{"MY_NAME":"value"},"not_unicode":[]}"#
         );
     }

@@ -13,7 +13,7 @@ use crate::auth::flow::callback::{self, Unfinished, contested};
 use crate::auth::flow::client_and_listener::{self, ClientAndListener};
 use crate::auth::flow::context::Context;
 use crate::auth::flow::new_record::{self, NewTokens};
-use crate::auth::flow::status_record::Shown;
+use crate::auth::flow::status_record::WaitingPage;
 use crate::auth::flow::{adjust, dpop_policy, token_request, userinfo};
 use crate::auth::net::browser;
 use crate::auth::net::loopback::{CallbackPage, CallbackRequest, Loopback, StartLink};
@@ -351,7 +351,7 @@ async fn show_page(
         ..
     } = &*context.settings;
     let opened = browser::show(browser, browser_environment, page).await;
-    let shown = Shown {
+    let shown = WaitingPage {
         url: page.to_string(),
         host: attempt.server.host(),
         user_code: None,

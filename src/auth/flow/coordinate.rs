@@ -14,7 +14,7 @@ use crate::auth::flow::context::Context;
 use crate::auth::flow::helper::{self, SignInRequest};
 use crate::auth::flow::sign_in::sign_in;
 use crate::auth::flow::sign_in_status::{SignInStatus, TAKEOVER_POLL, attempt_name};
-use crate::auth::flow::status_record::{Phase, Record};
+use crate::auth::flow::status_record::{Phase, StatusRecord};
 use crate::auth::flow::token_checks::{is_enough, is_other_than};
 use crate::auth::flow::trigger::{Origin, Trigger};
 use crate::auth::flow::userinfo;
@@ -26,7 +26,7 @@ use crate::auth::{Cause, Credential};
 use crate::store::{Error as StoreError, VaultLock};
 
 /// The interval at which watching processes look.
-const GLANCE: Duration = Duration::from_millis(250);
+const POLL: Duration = Duration::from_millis(250);
 /// The time for which a helper waits for processes that only looked if the lock is free.
 const HANDOVER: Duration = Duration::from_secs(3);
 /// The time for which `mcpipe login` waits until another process lets go of the lock.
@@ -41,22 +41,22 @@ pub(in crate::auth) async fn sign_in_once(
 ) -> Result<(TokenRecord, Origin), Cause> {
     let _waiting = context.status.wait_for_user();
     if why.is_requested() {
-        let turn = take_over_lock(context).await?;
-        return sign_in(context, turn, why, challenge, before).await;
+        let lock = take_over_lock(context).await?;
+        return sign_in(context, lock, why, challenge, before).await;
     }
     let record = context.status.record().await;
     let old = record.is_over().then_some(record.attempt);
-    let mut helper: Option<Sent> = None;
+    let mut helper: Option<RunningHelper> = None;
     let mut may_send =
         context.settings.helper.is_some() && context.store.vault().location().is_some();
     let mut shown = None;
-    let mut newcomer = PendingTakeover::default();
+    let mut takeover = PendingTakeover::default();
     let mut has_waited = false;
     let patience = context.settings.auth_timeout + TOKEN_PATIENCE + POST_PATIENCE;
     let end = tokio::time::sleep(patience);
     tokio::pin!(end);
     loop {
-        let turn = context.status.try_lock().await?;
+        let lock = context.status.try_lock().await?;
         // The process that held the lock wrote how it went before letting go, so this look comes after that.
         let record = context.status.record().await;
         if let Some(reached) = reached(context, &record, &old, why, challenge, &before).await? {
@@ -66,16 +66,16 @@ pub(in crate::auth) async fn sign_in_once(
             }
             return Ok(reached);
         }
-        // A note whose writer has left the turn without an end is of a sign-in that died with its process.
-        if turn.is_none() {
-            pass_on(&context.status, &record, &mut shown);
+        // A note whose writer has left the lock without an end is of a sign-in that died with its process.
+        if lock.is_none() {
+            publish_page(&context.status, &record, &mut shown);
         }
         has_waited = true;
-        match turn {
+        match lock {
             None => {}
-            Some(turn) if helper.is_some() || newcomer.is_awaited(&record) => drop(turn),
-            Some(turn) if may_send => {
-                drop(turn);
+            Some(lock) if helper.is_some() || takeover.is_awaited(&record) => drop(lock),
+            Some(lock) if may_send => {
+                drop(lock);
                 match send_helper(context, why, challenge, &old).await {
                     Ok(sent) => helper = sent,
                     Err(why) => {
@@ -85,7 +85,7 @@ pub(in crate::auth) async fn sign_in_once(
                     }
                 }
             }
-            Some(turn) => match sign_in(context, turn, why, challenge, before.clone()).await {
+            Some(lock) => match sign_in(context, lock, why, challenge, before.clone()).await {
                 Err(Cause::TakenOver) => {}
                 ended => return ended,
             },
@@ -98,7 +98,7 @@ pub(in crate::auth) async fn sign_in_once(
                 helper = None;
                 may_send = false;
             }
-            () = tokio::time::sleep(GLANCE) => {}
+            () = tokio::time::sleep(POLL) => {}
             () = &mut end => return Err(Cause::TooLate {
                 host: context.settings.url.host_str().unwrap_or_default().to_owned(),
                 seconds: patience.as_secs(),
@@ -112,9 +112,9 @@ pub(in crate::auth) async fn sign_in_for_others(
     context: &Context,
     request: SignInRequest,
 ) -> Result<(), Cause> {
-    let turn = match context.status.lock(HANDOVER).await {
+    let lock = match context.status.lock(HANDOVER).await {
         Err(StoreError::Busy { .. }) => return Ok(()),
-        turn => turn?,
+        lock => lock?,
     };
     let why = Trigger::Challenged {
         stale: request.stale.map(|token| Credential {
@@ -146,14 +146,14 @@ pub(in crate::auth) async fn sign_in_for_others(
     if !matches!(reached, Ok(None)) {
         return Ok(());
     }
-    let signed_in = sign_in(context, turn, &why, &request.challenge, before).await;
+    let signed_in = sign_in(context, lock, &why, &request.challenge, before).await;
     signed_in.map(|_| ())
 }
 
 /// Returns the result of another process since this one began to watch.
 async fn reached(
     context: &Context,
-    record: &Record,
+    record: &StatusRecord,
     old: &Option<String>,
     why: &Trigger,
     challenge: &Challenge,
@@ -176,14 +176,14 @@ async fn reached(
         }
     }
     match &record.phase {
-        Phase::Ended(ended) if is_news => Err(ended.cause()),
+        Phase::Failed(ended) if is_news => Err(ended.cause()),
         _ => Ok(None),
     }
 }
 
 /// Passes on the address at which the sign-in of another process waits.
-fn pass_on(status: &SignInStatus, record: &Record, shown: &mut Option<String>) {
-    let Phase::Shown(now) = &record.phase else {
+fn publish_page(status: &SignInStatus, record: &StatusRecord, shown: &mut Option<String>) {
+    let Phase::WaitingForUser(now) = &record.phase else {
         return;
     };
     if shown.as_ref() == Some(&now.url) {
@@ -199,7 +199,7 @@ async fn send_helper(
     why: &Trigger,
     challenge: &Challenge,
     old: &Option<String>,
-) -> Result<Option<Sent>, Cause> {
+) -> Result<Option<RunningHelper>, Cause> {
     let Some(helper) = &context.settings.helper else {
         return Ok(None);
     };
@@ -222,7 +222,7 @@ async fn send_helper(
         .await
         .map_err(Cause::Helper)?;
     tracing::debug!(id = child.id(), "a helper does the sign-in");
-    Ok(Some(Sent {
+    Ok(Some(RunningHelper {
         child,
         _starting: starting,
     }))
@@ -230,14 +230,14 @@ async fn send_helper(
 
 /// Takes the lock for a user who asks for a sign-in, whichever process holds it.
 async fn take_over_lock(context: &Context) -> Result<VaultLock, Cause> {
-    let turn = context.status.try_lock().await?;
+    let lock = context.status.try_lock().await?;
     let mut record = context.status.record().await;
-    record.forgive();
+    record.reset_limits();
     record.attempt = attempt_name();
-    record.phase = Phase::Begun;
+    record.phase = Phase::Started;
     context.status.write(&record).await;
-    if let Some(turn) = turn {
-        return Ok(turn);
+    if let Some(lock) = lock {
+        return Ok(lock);
     }
     let ours = record.attempt.clone();
     let insisting = async {
@@ -250,7 +250,7 @@ async fn take_over_lock(context: &Context) -> Result<VaultLock, Cause> {
         }
     };
     tokio::select! {
-        turn = context.status.lock(TAKEOVER) => Ok(turn?),
+        lock = context.status.lock(TAKEOVER) => Ok(lock?),
         () = insisting => Err(Cause::TakenOver),
         () = context.leaving.cancelled() => Err(Cause::Leaving),
     }
@@ -260,28 +260,28 @@ async fn take_over_lock(context: &Context) -> Result<VaultLock, Cause> {
 #[derive(Default)]
 struct PendingTakeover {
     attempt: String,
-    glances: u32,
+    polls: u32,
 }
 
 impl PendingTakeover {
     /// For two seconds; then they are taken for dead.
-    fn is_awaited(&mut self, record: &Record) -> bool {
+    fn is_awaited(&mut self, record: &StatusRecord) -> bool {
         if self.attempt != record.attempt {
             self.attempt.clone_from(&record.attempt);
-            self.glances = 0;
+            self.polls = 0;
         }
-        self.glances += 1;
-        record.phase == Phase::Begun && self.glances <= 8
+        self.polls += 1;
+        record.phase == Phase::Started && self.polls <= 8
     }
 }
 
 /// A helper that is under way, and the lock that keeps others from sending one more.
-struct Sent {
+struct RunningHelper {
     child: Child,
     _starting: VaultLock,
 }
 
-async fn gone(helper: &mut Option<Sent>) {
+async fn gone(helper: &mut Option<RunningHelper>) {
     match helper {
         Some(sent) => {
             let ended = sent.child.wait().await;

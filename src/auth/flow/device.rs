@@ -16,7 +16,7 @@ use crate::auth::client::{Client, ClientSource};
 use crate::auth::flow::attempt::Attempt;
 use crate::auth::flow::context::Context;
 use crate::auth::flow::new_record::{self, NewTokens};
-use crate::auth::flow::status_record::Shown;
+use crate::auth::flow::status_record::WaitingPage;
 use crate::auth::flow::{
     adjust, client_and_listener, device_poll, dpop_policy, token_request, userinfo,
 };
@@ -144,7 +144,7 @@ async fn show_code(
 ) -> Result<(), Cause> {
     let page = shown_page(details);
     context.http.check(&page)?;
-    let shown = Shown {
+    let shown = WaitingPage {
         url: page.to_string(),
         host: attempt.server.host(),
         user_code: Some(plain(details.user_code().secret(), 40)),
@@ -225,7 +225,7 @@ async fn code_once(
     for scope in scope.iter().flat_map(|scopes| scopes.iter()) {
         request = request.add_scope(Scope::new(scope.to_owned()));
     }
-    let adapter = Plain {
+    let adapter = CodeClient {
         http,
         url: at,
         client,
@@ -323,13 +323,13 @@ fn shown_page(details: &StandardDeviceAuthorizationResponse) -> Url {
 }
 
 /// Answers of the device authorization endpoint, made regular.
-struct Plain<'a> {
+struct CodeClient<'a> {
     http: &'a Http,
     url: &'a Url,
     client: &'a Client,
 }
 
-impl<'c> AsyncHttpClient<'c> for Plain<'_> {
+impl<'c> AsyncHttpClient<'c> for CodeClient<'_> {
     type Error = http::Error;
     type Future = BoxFuture<'c, Result<HttpResponse, http::Error>>;
 

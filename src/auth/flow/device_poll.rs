@@ -32,7 +32,7 @@ const NEVER: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The time that the last poll may take.
 const LAST_POLL: Duration = Duration::from_secs(2);
 
-/// Polls, and goes on in another way where the server refuses how the request is put: that spends nothing. Tells
+/// TokenPoll, and goes on in another way where the server refuses how the request is put: that spends nothing. Tells
 /// whether `resource` was sent with the request that brought the tokens.
 pub(in crate::auth) async fn run(
     settings: &Settings,
@@ -83,10 +83,12 @@ async fn poll(
     for (name, value) in endpoint.parameters() {
         request = request.add_extra_param(name, value);
     }
-    let polls = Polls { endpoint, budget };
+    let poll_client = TokenPoll { endpoint, budget };
     // Not by the wall clock, which goes on while this process stands still: the budget counts what is spent.
     let pause = |pause| budget.pause(pause);
-    let answer = request.request_async(&polls, pause, Some(NEVER)).await;
+    let answer = request
+        .request_async(&poll_client, pause, Some(NEVER))
+        .await;
     let host = server.host();
     let too_late = || Cause::TooLate {
         host: server.host(),
@@ -110,7 +112,7 @@ async fn poll(
 }
 
 /// Token answers made regular, except for the one word that only polling knows.
-struct Polls<'a> {
+struct TokenPoll<'a> {
     endpoint: &'a Endpoint<'a>,
     budget: &'a Budget,
 }
@@ -165,8 +167,8 @@ impl Budget {
     }
 }
 
-impl Polls<'_> {
-    /// Polls once, and gives up when the user's time is over.
+impl TokenPoll<'_> {
+    /// TokenPoll once, and gives up when the user's time is over.
     async fn poll_in_time(&self, request: HttpRequest) -> Result<HttpResponse, http::Error> {
         // The last one has what an answer takes that is on its way.
         let patience = self.budget.left().max(LAST_POLL);
@@ -214,7 +216,7 @@ fn refusal(code: &str) -> HttpResponse {
     oauth2_adapter::response(StatusCode::BAD_REQUEST, body.into_bytes())
 }
 
-impl<'c> AsyncHttpClient<'c> for Polls<'_> {
+impl<'c> AsyncHttpClient<'c> for TokenPoll<'_> {
     type Error = http::Error;
     type Future = BoxFuture<'c, Result<HttpResponse, http::Error>>;
 

@@ -5,8 +5,8 @@
 //! has to know comes over a pipe, in a hand-off that is read to its end before anything else happens; neither its
 //! arguments nor its environment hold a secret.
 //!
-//! The command that sends the helper writes its own part of the hand-off (`door`), which is not read here; this file
-//! adds the request for the sign-in.
+//! The command that sends the helper writes its own part of the hand-off (`caller_environment`), which is not read here;
+//! this file adds the request for the sign-in.
 
 use std::io;
 use std::process::Stdio;
@@ -36,9 +36,9 @@ pub struct SignInRequest {
 
 /// The hand-off as it was read.
 #[derive(Debug)]
-pub struct Opened {
+pub struct ReceivedHandoff {
     /// The part of the command that sends the helper.
-    pub door: Secret,
+    pub caller_environment: Secret,
     /// The sign-in to do.
     pub request: SignInRequest,
     /// Opens the vault; `None` if it is still to be made.
@@ -46,7 +46,7 @@ pub struct Opened {
 }
 
 /// The longest hand-off, in bytes.
-pub const LONGEST_LETTER: u64 = 4 << 20;
+pub const MAX_HANDOFF: u64 = 4 << 20;
 
 /// The longest time in which a new process may read its hand-off.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -55,7 +55,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 struct Handoff {
     /// The version of the process that wrote it: the binary may have been replaced meanwhile.
     version: String,
-    door: String,
+    #[serde(rename = "door")]
+    caller_environment: String,
     status: u16,
     resource_metadata: Option<String>,
     scope: Option<String>,
@@ -103,7 +104,7 @@ fn write(
 ) -> io::Result<Zeroizing<String>> {
     let handoff = Handoff {
         version: VERSION.to_owned(),
-        door: helper.door.expose().to_owned(),
+        caller_environment: helper.caller_environment.expose().to_owned(),
         status: request.challenge.status,
         resource_metadata: request.challenge.resource_metadata.clone(),
         scope: request.challenge.scope.clone(),
@@ -120,15 +121,15 @@ fn write(
 }
 
 /// Reads a hand-off; `None` if mcpipe has not written it, or another version has.
-pub fn read(text: &str) -> Option<Opened> {
+pub fn read(text: &str) -> Option<ReceivedHandoff> {
     let handoff: Handoff = serde_json::from_str(text).ok()?;
     (handoff.version == VERSION).then_some(())?;
     let root = match handoff.root {
         Some(root) => Some(Key::new(decode(&root)?)),
         None => None,
     };
-    Some(Opened {
-        door: Secret::new(handoff.door),
+    Some(ReceivedHandoff {
+        caller_environment: Secret::new(handoff.caller_environment),
         request: SignInRequest {
             challenge: Challenge {
                 status: handoff.status,
@@ -157,7 +158,7 @@ mod tests {
             program: "mcpipe".into(),
             arguments: Vec::new(),
             environment: Vec::new(),
-            door: Secret::new("{}"),
+            caller_environment: Secret::new("{}"),
         };
         let request = SignInRequest {
             challenge: Challenge {
@@ -185,7 +186,7 @@ mod tests {
             program: "mcpipe".into(),
             arguments: Vec::new(),
             environment: Vec::new(),
-            door: Secret::new("{}"),
+            caller_environment: Secret::new("{}"),
         };
         let request = SignInRequest {
             challenge: Challenge {

@@ -25,7 +25,7 @@ use crate::text::plain;
 
 /// An authorization server that was used, with the origins of its endpoints.
 #[derive(Clone, Debug)]
-struct Used {
+struct UsedServer {
     issuer: String,
     /// Unknown of an entry that cannot be read.
     token: Option<Url>,
@@ -38,8 +38,8 @@ struct Used {
 /// The authorization servers that were signed in to last: with the settings of now, and by this account with any.
 #[derive(Clone, Debug, Default)]
 pub(in crate::auth) struct LastUsed {
-    ours: Option<Used>,
-    any: Option<Used>,
+    ours: Option<UsedServer>,
+    any: Option<UsedServer>,
 }
 
 impl LastUsed {
@@ -50,7 +50,7 @@ impl LastUsed {
     }
 }
 
-impl Used {
+impl UsedServer {
     fn of(name: &TokenName, entry: Option<&TokenRecord>) -> Self {
         let named = name.issuer().unwrap_or_default().to_owned();
         let Some(entry) = entry else {
@@ -158,14 +158,14 @@ pub(in crate::auth) async fn last_used(
         found.push((
             (signed_in_at, kept.rev),
             is_ours,
-            Used::of(&parts, entry.as_ref()),
+            UsedServer::of(&parts, entry.as_ref()),
         ));
     }
     // What the vault would not take is newer than what it holds.
     if let Some((name, entry)) = store.unsaved().clone() {
         let parts = TokenName::parse(&name);
         let at = (entry.signed_in_at, u64::MAX);
-        found.push((at, true, Used::of(&parts, Some(&entry))));
+        found.push((at, true, UsedServer::of(&parts, Some(&entry))));
     }
     found.sort_by_key(|(at, ..)| *at);
     let ours = found.iter().rfind(|(_, is_ours, _)| *is_ours);

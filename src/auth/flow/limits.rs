@@ -65,7 +65,7 @@ pub(in crate::auth) fn may_request_grant(
 /// Says whether few enough windows were shown of late.
 pub(in crate::auth) async fn may_open_window(status: &SignInStatus, now: u64) -> Result<(), Cause> {
     let record = status.record().await;
-    match record.stormy(status.tried(), now) {
+    match record.too_many_windows(status.tried(), now) {
         Some((windows, last)) => Err(Cause::TooManyWindows {
             windows,
             last: last.map(|ended| ended.cause().into()),

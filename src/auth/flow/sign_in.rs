@@ -26,7 +26,7 @@ use crate::auth::flow::client_and_listener::ClientAndListener;
 use crate::auth::flow::context::Context;
 use crate::auth::flow::previous::Previous;
 use crate::auth::flow::sign_in_status::attempt_name;
-use crate::auth::flow::status_record::{Ended, Phase, Record};
+use crate::auth::flow::status_record::{FailedAttempt, Phase, StatusRecord};
 use crate::auth::flow::trigger::{Origin, Trigger};
 use crate::auth::flow::{device, dpop_policy, issuer_check, limits};
 use crate::auth::oauth::challenge::Challenge;
@@ -198,7 +198,7 @@ pub(in crate::auth) async fn sign_in(
     }
     let attempt = attempt_name();
     record.attempt.clone_from(&attempt);
-    record.phase = Phase::Begun;
+    record.phase = Phase::Started;
     status.write(&record).await;
     let outcome = run(context, &attempt, why, challenge, before).await;
     leave_outcome(context, &attempt, &outcome).await;
@@ -210,10 +210,10 @@ async fn leave_outcome(context: &Context, attempt: &str, outcome: &Result<TokenR
     let is_saved = context.store.unsaved().is_none();
     let now = context.now();
     let resource = context.settings.canonical_resource();
-    let edit = |record: &mut Record| match outcome {
+    let edit = |record: &mut StatusRecord| match outcome {
         Ok(_) if is_saved => record.succeed(status.tried(), now),
         Ok(_) => {
-            let ended = Ended {
+            let ended = FailedAttempt {
                 text: "signed in, but the tokens could not be kept".to_owned(),
                 hint: None,
                 is_passing: false,
@@ -222,7 +222,7 @@ async fn leave_outcome(context: &Context, attempt: &str, outcome: &Result<TokenR
         }
         Err(Cause::Leaving | Cause::TakenOver) => record.phase = Phase::Idle,
         Err(why) => {
-            let ended = Ended {
+            let ended = FailedAttempt {
                 text: why.to_string(),
                 hint: why.hint(&resource),
                 is_passing: why.is_passing(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use oauth2::CsrfToken;
 use tokio::sync::watch;
 
-use crate::auth::flow::status_record::{Phase, Record, Shown, fingerprint};
+use crate::auth::flow::status_record::{Phase, StatusRecord, WaitingPage, fingerprint};
 use crate::auth::notice::{Notice, PendingSignIn};
 use crate::auth::settings::Settings;
 use crate::auth::store::name::shared_name;
@@ -57,10 +57,10 @@ impl SignInStatus {
     }
 
     /// Has requests wait for the user until the returned value is dropped.
-    pub(in crate::auth) fn wait_for_user(&self) -> Waiting<'_> {
+    pub(in crate::auth) fn wait_for_user(&self) -> WaitingForUser<'_> {
         self.user.send_replace(true);
         self.has_asked.store(true, Ordering::Relaxed);
-        Waiting(self)
+        WaitingForUser(self)
     }
 
     /// Says whether this process has come to the step that asks the user since the last call.
@@ -76,14 +76,14 @@ impl SignInStatus {
     /// Takes the lock of the sign-in, if no process has it.
     pub(in crate::auth) async fn try_lock(&self) -> Result<Option<VaultLock>, StoreError> {
         match self.vault.lock(&self.name, Duration::ZERO).await {
-            Ok(turn) => Ok(Some(turn)),
+            Ok(lock) => Ok(Some(lock)),
             Err(StoreError::Busy { .. }) => Ok(None),
             Err(why) => Err(why),
         }
     }
 
     /// Shows the page to the user of this process.
-    pub(in crate::auth) fn publish(&self, shown: &Shown) {
+    pub(in crate::auth) fn publish(&self, shown: &WaitingPage) {
         self.settings.announce.tell(&Notice::Visit {
             url: &shown.url,
             user_code: shown.user_code.as_deref(),
@@ -100,29 +100,29 @@ impl SignInStatus {
     }
 
     /// Shows a page to a person here, and to those who watch. From now on it counts as a window.
-    pub(in crate::auth) async fn show(&self, attempt: &str, shown: Shown) {
+    pub(in crate::auth) async fn show(&self, attempt: &str, shown: WaitingPage) {
         self.publish(&shown);
         let now = self.settings.now.seconds();
         self.update(attempt, |record| {
-            record.window_shown(&self.tried, now);
-            record.phase = Phase::Shown(shown);
+            record.note_window(&self.tried, now);
+            record.phase = Phase::WaitingForUser(shown);
         })
         .await;
     }
 
     /// The record of this account at this server; one that cannot be read is empty.
-    pub(in crate::auth) async fn record(&self) -> Record {
+    pub(in crate::auth) async fn record(&self) -> StatusRecord {
         match self.vault.side_file(&self.name).await {
-            Ok(text) => text.as_deref().map(Record::read).unwrap_or_default(),
+            Ok(text) => text.as_deref().map(StatusRecord::read).unwrap_or_default(),
             Err(why) => {
                 tracing::debug!(%why, "the note on this sign-in is not readable");
-                Record::default()
+                StatusRecord::default()
             }
         }
     }
 
     /// Writes the record.
-    pub(in crate::auth) async fn write(&self, record: &Record) {
+    pub(in crate::auth) async fn write(&self, record: &StatusRecord) {
         if let Err(why) = self
             .vault
             .write_side_file(&self.name, &record.write())
@@ -133,13 +133,17 @@ impl SignInStatus {
     }
 
     /// The record, if one is written and can be read.
-    pub(in crate::auth) async fn written(&self) -> Option<Record> {
+    pub(in crate::auth) async fn written(&self) -> Option<StatusRecord> {
         let text = self.vault.side_file(&self.name).await.ok().flatten();
-        text.as_deref().map(Record::read)
+        text.as_deref().map(StatusRecord::read)
     }
 
     /// Edits the record if it is still about this attempt.
-    pub(in crate::auth) async fn update(&self, attempt: &str, edit: impl FnOnce(&mut Record)) {
+    pub(in crate::auth) async fn update(
+        &self,
+        attempt: &str,
+        edit: impl FnOnce(&mut StatusRecord),
+    ) {
         let mut record = self.record().await;
         if record.attempt == attempt {
             edit(&mut record);
@@ -155,7 +159,9 @@ impl SignInStatus {
         loop {
             tokio::time::sleep(TAKEOVER_POLL).await;
             let note = self.vault.side_file(&self.name).await;
-            if note.is_ok_and(|note| Record::read(&note.unwrap_or_default()).attempt != attempt) {
+            if note
+                .is_ok_and(|note| StatusRecord::read(&note.unwrap_or_default()).attempt != attempt)
+            {
                 return;
             }
         }
@@ -163,9 +169,9 @@ impl SignInStatus {
 }
 
 /// A user is waited for as long as this lives.
-pub(in crate::auth) struct Waiting<'a>(&'a SignInStatus);
+pub(in crate::auth) struct WaitingForUser<'a>(&'a SignInStatus);
 
-impl Drop for Waiting<'_> {
+impl Drop for WaitingForUser<'_> {
     fn drop(&mut self) {
         self.0.user.send_replace(false);
         self.0.pending.send_replace(None);

@@ -27,7 +27,7 @@ const MOST_SETTINGS: usize = 8;
 /// All that is known of the sign-ins of one account at one server. Times are seconds since 1970.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub(in crate::auth) struct Record {
+pub(in crate::auth) struct StatusRecord {
     /// Which attempt this is about.
     pub(in crate::auth) attempt: String,
     /// The phase of the attempt.
@@ -35,11 +35,12 @@ pub(in crate::auth) struct Record {
     /// When windows were shown, for whichever settings.
     windows: Vec<u64>,
     /// The end of the last attempt if the user ended it, and its time; for whichever settings, and read by older versions only.
-    abandoned: Option<(u64, Ended)>,
+    abandoned: Option<(u64, FailedAttempt)>,
     /// When a person last signed in.
     pub(in crate::auth) signed_in_at: Option<u64>,
     /// The limits on further attempts, by the settings of the attempts ([`fingerprint`]).
-    brakes: BTreeMap<String, Brake>,
+    #[serde(rename = "brakes")]
+    limits: BTreeMap<String, AttemptLimits>,
     /// Until when the listener of the last attempt may still hold its port, for a browser that comes again.
     pub(in crate::auth) listens_until: Option<u64>,
 }
@@ -47,13 +48,13 @@ pub(in crate::auth) struct Record {
 /// The outcome of the attempts with the same settings.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-struct Brake {
+struct AttemptLimits {
     /// When windows were shown.
     shown: Vec<u64>,
     /// The end of the last attempt if the user ended it, and its time.
-    abandoned: Option<(u64, Ended)>,
+    abandoned: Option<(u64, FailedAttempt)>,
     /// The end of the last attempt without tokens.
-    last: Option<Ended>,
+    last: Option<FailedAttempt>,
 }
 
 /// The phase of an attempt.
@@ -64,18 +65,21 @@ pub(in crate::auth) enum Phase {
     #[default]
     Idle,
     /// Nothing to see yet.
-    Begun,
+    #[serde(rename = "begun")]
+    Started,
     /// A person is waited for.
-    Shown(Shown),
+    #[serde(rename = "shown")]
+    WaitingForUser(WaitingPage),
     /// The tokens are in the vault.
     Done,
     /// There are none.
-    Ended(Ended),
+    #[serde(rename = "ended")]
+    Failed(FailedAttempt),
 }
 
 /// The page that waits for the user.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(in crate::auth) struct Shown {
+pub(in crate::auth) struct WaitingPage {
     /// The start page; with a code, where to type it.
     pub(in crate::auth) url: String,
     /// The authorization server.
@@ -91,13 +95,13 @@ pub(in crate::auth) struct Shown {
 
 /// The reason why there are no tokens, in words for the user.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(in crate::auth) struct Ended {
+pub(in crate::auth) struct FailedAttempt {
     pub(in crate::auth) text: String,
     pub(in crate::auth) hint: Option<String>,
     pub(in crate::auth) is_passing: bool,
 }
 
-impl Ended {
+impl FailedAttempt {
     pub(in crate::auth) fn cause(&self) -> Cause {
         Cause::OtherProcessFailed {
             text: self.text.clone(),
@@ -107,7 +111,7 @@ impl Ended {
     }
 }
 
-impl Record {
+impl StatusRecord {
     /// Reads a note. One that cannot be read says nothing.
     pub(in crate::auth) fn read(text: &str) -> Self {
         serde_json::from_str(text).unwrap_or_default()
@@ -119,87 +123,87 @@ impl Record {
 
     /// Says whether the attempt it is about is over.
     pub(in crate::auth) fn is_over(&self) -> bool {
-        matches!(self.phase, Phase::Idle | Phase::Done | Phase::Ended(_))
+        matches!(self.phase, Phase::Idle | Phase::Done | Phase::Failed(_))
     }
 
     /// Returns the attempt that the user ended a short while ago, with these settings: a window that was closed does not come
     /// back unasked.
-    pub(in crate::auth) fn abandoned(&self, settings: &str, now: u64) -> Option<&Ended> {
-        let abandoned = self.brakes.get(settings)?.abandoned.as_ref();
+    pub(in crate::auth) fn abandoned(&self, settings: &str, now: u64) -> Option<&FailedAttempt> {
+        let abandoned = self.limits.get(settings)?.abandoned.as_ref();
         let recent = abandoned.filter(|(at, _)| now < at + WINDOW_PERIOD);
         recent.map(|(_, ended)| ended)
     }
 
     /// Returns the number of windows that were shown of late with these settings, and the end of the last, if no more are
     /// to be shown.
-    pub(in crate::auth) fn stormy(
+    pub(in crate::auth) fn too_many_windows(
         &self,
         settings: &str,
         now: u64,
-    ) -> Option<(usize, Option<&Ended>)> {
+    ) -> Option<(usize, Option<&FailedAttempt>)> {
         let recent = |times: &[u64]| times.iter().filter(|at| now < **at + WINDOW_PERIOD).count();
-        let brake = self.brakes.get(settings);
-        let shown = brake.map_or(0, |brake| recent(&brake.shown));
+        let limits = self.limits.get(settings);
+        let shown = limits.map_or(0, |limits| recent(&limits.shown));
         let all = recent(&self.windows);
-        let last = brake.and_then(|brake| brake.last.as_ref());
+        let last = limits.and_then(|limits| limits.last.as_ref());
         (shown >= WINDOWS || all >= ALL_WINDOWS).then_some((shown.max(WINDOWS), last))
     }
 
     /// A window has been shown.
-    pub(in crate::auth) fn window_shown(&mut self, settings: &str, now: u64) {
+    pub(in crate::auth) fn note_window(&mut self, settings: &str, now: u64) {
         self.windows.retain(|at| now < at + WINDOW_PERIOD);
         self.windows.push(now);
-        let brake = self.brake(settings, now);
-        brake.shown.retain(|at| now < at + WINDOW_PERIOD);
-        brake.shown.push(now);
+        let limits = self.limits_of(settings, now);
+        limits.shown.retain(|at| now < at + WINDOW_PERIOD);
+        limits.shown.push(now);
     }
 
     /// The user asks for a window: what was before does not count any more.
-    pub(in crate::auth) fn forgive(&mut self) {
+    pub(in crate::auth) fn reset_limits(&mut self) {
         self.windows.clear();
         self.abandoned = None;
-        self.brakes.clear();
+        self.limits.clear();
     }
 
     pub(in crate::auth) fn succeed(&mut self, settings: &str, now: u64) {
         self.phase = Phase::Done;
         self.signed_in_at = Some(now);
         self.abandoned = None;
-        let brake = self.brake(settings, now);
-        brake.abandoned = None;
-        brake.last = None;
+        let limits = self.limits_of(settings, now);
+        limits.abandoned = None;
+        limits.last = None;
     }
 
     pub(in crate::auth) fn fail(
         &mut self,
-        ended: Ended,
+        ended: FailedAttempt,
         is_abandoned: bool,
         settings: &str,
         now: u64,
     ) {
-        let is_shown = matches!(self.phase, Phase::Shown(_));
-        let brake = self.brake(settings, now);
+        let is_shown = matches!(self.phase, Phase::WaitingForUser(_));
+        let limits = self.limits_of(settings, now);
         if is_shown {
-            brake.last = Some(ended.clone());
+            limits.last = Some(ended.clone());
         }
         if is_abandoned {
-            brake.abandoned = Some((now, ended.clone()));
+            limits.abandoned = Some((now, ended.clone()));
             self.abandoned = Some((now, ended.clone()));
         }
-        self.phase = Phase::Ended(ended);
+        self.phase = Phase::Failed(ended);
     }
 
-    fn brake(&mut self, settings: &str, now: u64) -> &mut Brake {
-        self.brakes
-            .retain(|name, brake| name == settings || brake.is_recent(now));
-        while self.brakes.len() >= MOST_SETTINGS && !self.brakes.contains_key(settings) {
-            self.brakes.pop_first();
+    fn limits_of(&mut self, settings: &str, now: u64) -> &mut AttemptLimits {
+        self.limits
+            .retain(|name, limits| name == settings || limits.is_recent(now));
+        while self.limits.len() >= MOST_SETTINGS && !self.limits.contains_key(settings) {
+            self.limits.pop_first();
         }
-        self.brakes.entry(settings.to_owned()).or_default()
+        self.limits.entry(settings.to_owned()).or_default()
     }
 }
 
-impl Brake {
+impl AttemptLimits {
     fn is_recent(&self, now: u64) -> bool {
         let abandoned = self.abandoned.iter().map(|(at, _)| at);
         self.shown
@@ -277,8 +281,8 @@ pub(in crate::auth) fn fingerprint(settings: &Settings) -> String {
 mod tests {
     use super::*;
 
-    fn ended() -> Ended {
-        Ended {
+    fn ended() -> FailedAttempt {
+        FailedAttempt {
             text: "nobody came".to_owned(),
             hint: None,
             is_passing: false,
@@ -288,25 +292,25 @@ mod tests {
     #[test]
     fn a_note_that_cannot_be_read_says_nothing() {
         for text in ["", "{", "[]", r#"{"phase":"elsewhere"}"#, "null"] {
-            assert_eq!(Record::read(text), Record::default(), "{text}");
+            assert_eq!(StatusRecord::read(text), StatusRecord::default(), "{text}");
         }
-        let mut record = Record {
+        let mut record = StatusRecord {
             attempt: "a".to_owned(),
-            ..Record::default()
+            ..StatusRecord::default()
         };
-        record.window_shown("x", 7);
+        record.note_window("x", 7);
         record.fail(ended(), true, "x", 8);
-        assert_eq!(Record::read(&record.write()), record);
+        assert_eq!(StatusRecord::read(&record.write()), record);
     }
 
     #[test]
     fn brakes_let_go_after_ten_minutes_or_at_the_users_word() {
-        let mut record = Record::default();
+        let mut record = StatusRecord::default();
         for now in [0, 1, 2] {
-            assert_eq!(record.stormy("x", now), None);
-            record.window_shown("x", now);
+            assert_eq!(record.too_many_windows("x", now), None);
+            record.note_window("x", now);
         }
-        record.phase = Phase::Shown(Shown {
+        record.phase = Phase::WaitingForUser(WaitingPage {
             url: "http://as.example.com".to_owned(),
             host: "as.example.com".to_owned(),
             user_code: None,
@@ -314,51 +318,51 @@ mod tests {
             code_good_until: None,
         });
         record.fail(ended(), true, "x", 2);
-        assert_eq!(record.stormy("x", 599), Some((3, Some(&ended()))));
+        assert_eq!(record.too_many_windows("x", 599), Some((3, Some(&ended()))));
         assert!(record.abandoned("x", 601).is_some());
-        assert_eq!(record.stormy("x", 600), None);
+        assert_eq!(record.too_many_windows("x", 600), None);
         assert!(record.abandoned("x", 602).is_none());
-        record.forgive();
-        assert_eq!(record.stormy("x", 3), None);
+        record.reset_limits();
+        assert_eq!(record.too_many_windows("x", 3), None);
         assert!(record.abandoned("x", 3).is_none());
     }
 
     #[test]
     fn what_was_tried_with_other_settings_holds_nothing_back_until_it_is_too_much() {
-        let mut record = Record::default();
+        let mut record = StatusRecord::default();
         for now in 0..3 {
-            record.window_shown("x", now);
+            record.note_window("x", now);
         }
         record.fail(ended(), true, "x", 3);
         assert!(record.abandoned("y", 4).is_none());
         for settings in ["y", "z"] {
-            assert_eq!(record.stormy(settings, 4), None, "{settings}");
+            assert_eq!(record.too_many_windows(settings, 4), None, "{settings}");
             for now in 0..3 {
-                record.window_shown(settings, now);
+                record.note_window(settings, now);
             }
         }
-        assert!(record.stormy("another", 4).is_some());
+        assert!(record.too_many_windows("another", 4).is_some());
         for number in 0..20 {
-            record.window_shown(&number.to_string(), 5);
+            record.note_window(&number.to_string(), 5);
         }
-        assert!(record.brakes.len() <= MOST_SETTINGS);
+        assert!(record.limits.len() <= MOST_SETTINGS);
     }
 
     /// Written by the version before brakes were counted for each of the settings, and read by it.
     #[test]
     fn an_older_version_beside_this_one_reads_the_note_and_is_read() {
         let old = r#"{"attempt":"a","phase":{"ended":{"text":"t","hint":null,"is_passing":false}},"windows":[1,2,3],"abandoned":[3,{"text":"t","hint":null,"is_passing":false}],"signed_in_at":9}"#;
-        let record = Record::read(old);
+        let record = StatusRecord::read(old);
         assert_eq!(
             (record.attempt.as_str(), record.signed_in_at),
             ("a", Some(9))
         );
         assert_eq!(
-            (record.stormy("x", 4), record.abandoned("x", 4)),
+            (record.too_many_windows("x", 4), record.abandoned("x", 4)),
             (None, None)
         );
-        let mut record = Record::default();
-        record.window_shown("x", 7);
+        let mut record = StatusRecord::default();
+        record.note_window("x", 7);
         record.fail(ended(), true, "x", 8);
         let written: serde_json::Value = serde_json::from_str(&record.write()).unwrap();
         assert_eq!(written["windows"], serde_json::json!([7]));
@@ -369,27 +373,27 @@ mod tests {
     /// is lost to one of them.
     #[test]
     fn the_note_is_written_with_these_words() {
-        let ended = || Ended {
+        let ended = || FailedAttempt {
             text: "It was refused.".to_owned(),
             hint: Some("Ask again.".to_owned()),
             is_passing: true,
         };
-        let brake = Brake {
+        let limits = AttemptLimits {
             shown: vec![6, 7],
             abandoned: Some((8, ended())),
             last: Some(ended()),
         };
-        let record = |phase| Record {
+        let record = |phase| StatusRecord {
             attempt: "a1".to_owned(),
             phase,
             windows: vec![1, 2],
             abandoned: Some((3, ended())),
             signed_in_at: Some(4),
-            brakes: BTreeMap::from([("s".to_owned(), brake.clone())]),
+            limits: BTreeMap::from([("s".to_owned(), limits.clone())]),
             listens_until: Some(5),
         };
         let is_ended = r#"{"text":"It was refused.","hint":"Ask again.","is_passing":true}"#;
-        let shown = Shown {
+        let shown = WaitingPage {
             url: "https://as.example/".to_owned(),
             host: "as.example".to_owned(),
             user_code: Some("ABCD-EFGH".to_owned()),
@@ -398,20 +402,23 @@ mod tests {
         };
         for (phase, word) in [
             (Phase::Idle, r#""idle""#),
-            (Phase::Begun, r#""begun""#),
+            (Phase::Started, r#""begun""#),
             (
-                Phase::Shown(shown),
+                Phase::WaitingForUser(shown),
                 r#"{"shown":{"url":"https://as.example/","host":"as.example","user_code":"ABCD-EFGH","opened":true,"code_good_until":9}}"#,
             ),
             (Phase::Done, r#""done""#),
-            (Phase::Ended(ended()), &format!(r#"{{"ended":{is_ended}}}"#)),
+            (
+                Phase::Failed(ended()),
+                &format!(r#"{{"ended":{is_ended}}}"#),
+            ),
         ] {
             let wanted = format!(
                 r#"{{"attempt":"a1","phase":{word},"windows":[1,2],"abandoned":[3,{is_ended}],"signed_in_at":4,"brakes":{{"s":{{"shown":[6,7],"abandoned":[8,{is_ended}],"last":{is_ended}}}}},"listens_until":5}}"#
             );
             let record = record(phase);
             assert_eq!(record.write(), wanted);
-            assert_eq!(Record::read(&wanted), record);
+            assert_eq!(StatusRecord::read(&wanted), record);
         }
     }
 }

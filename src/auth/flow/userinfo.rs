@@ -9,7 +9,7 @@
 //!   confines the token to the MCP server (RFC 8707), and the endpoint is on the origin of the token endpoint or of the
 //!   issuer. A token that is bound to a key is not shown.
 //!
-//! Nothing waits for it: the tokens are kept before, and a server that does not answer has not told.
+//! Nothing waits for it: the tokens are kept before, and a server that does not answer has said nothing.
 
 use std::time::Duration;
 
@@ -46,23 +46,23 @@ pub(in crate::auth) async fn find_out_user(
         return;
     }
     let asking = ask_for_user(http, server, entry);
-    let Ok(Some(told)) = tokio::time::timeout(PATIENCE, asking).await else {
+    let Ok(Some(found)) = tokio::time::timeout(PATIENCE, asking).await else {
         return;
     };
     // OpenID Connect Core section 5.3.2: another subject is another user's, and nothing of it counts.
     if known
         .as_ref()
-        .is_some_and(|known| known.subject != told.subject)
+        .is_some_and(|known| known.subject != found.subject)
     {
         tracing::debug!("what the authorization server tells of the user is about another one");
         return;
     }
     let user = match known {
         Some(known) => User {
-            name: told.name,
+            name: found.name,
             ..known
         },
-        None => told,
+        None => found,
     };
     entry.user = Some(user);
     save_user(store, entry).await;
@@ -73,16 +73,16 @@ async fn ask_for_user(
     server: &AuthorizationServer,
     entry: &TokenRecord,
 ) -> Option<User> {
-    let mut told = None;
+    let mut found = None;
     if let Some(url) = server.userinfo_endpoint()
         && is_for_userinfo(server, entry, url)
     {
-        told = userinfo(http, url, entry).await;
+        found = userinfo(http, url, entry).await;
     }
-    if let (None, Some(url)) = (&told, server.introspection_endpoint()) {
-        told = introspected(http, url, entry).await;
+    if let (None, Some(url)) = (&found, server.introspection_endpoint()) {
+        found = introspected(http, url, entry).await;
     }
-    told
+    found
 }
 
 async fn userinfo(http: &Http, url: &Url, entry: &TokenRecord) -> Option<User> {
