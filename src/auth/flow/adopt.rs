@@ -203,36 +203,8 @@ pub async fn adopt(
     if judge(&foreign, settings, vault).await? == Judged::AlreadySignedIn {
         return Ok(Adopted::AlreadySignedIn);
     }
-    let named = challenge.and_then(|challenge| challenge.resource_metadata.as_deref());
-    let resource = discovery::protected_resource(http, &settings.url, named).await?;
+    let (resource, server) = discover(&foreign, challenge, settings, http).await?;
     let is_proven = foreign.issuer.is_some();
-    let fixed = settings.authorization_server.as_deref();
-    let preference = Preference {
-        fixed: fixed.filter(|_| is_proven),
-        // Among those that the server names.
-        held: foreign.issuers().next().or(fixed),
-        expected: settings.expected_issuer.as_deref(),
-        pkce: !settings.assume_pkce,
-    };
-    let server = discovery::authorization_server(http, &resource, preference).await?;
-    // Either of them: a secret that one authorization server gave is not for another.
-    if let Some(held) = foreign
-        .issuers()
-        .find(|held| !same_issuer(server.issuer(), held))
-    {
-        return Err(Error::OtherIssuer {
-            held: plain(held, MAX_NAME),
-            found: plain(server.issuer(), MAX_NAME),
-        });
-    }
-    if let Some(fixed) = fixed
-        && !same_issuer(server.issuer(), fixed)
-    {
-        return Err(Error::NotNamed {
-            fixed: plain(fixed, MAX_NAME),
-            found: plain(server.issuer(), MAX_NAME),
-        });
-    }
     let now = settings.now.seconds();
     let known_at = foreign.tokens.as_ref().map_or(0, |tokens| tokens.issued);
     let registered = foreign
@@ -259,21 +231,16 @@ pub async fn adopt(
         Some(registered) => keep_client(registered, &issuer, settings, vault).await?,
         None => false,
     };
-    let mut renewed = false;
-    if !is_proven && let Some(token) = entry.refresh.clone() {
-        let fresh = refresh::refresh(http, settings, None, &mut entry, &token).await;
-        let fresh = match fresh {
-            Ok(fresh) => fresh,
-            Err(why) => {
-                if is_new {
-                    let name = ClientRecord::name(&issuer, settings);
-                    vault.remove(&name).await?;
-                }
-                return Err(Error::Unproven { issuer, why });
-            }
-        };
-        entry.renew(fresh, now, random::fraction());
-        renewed = true;
+    let token = entry.refresh.clone().filter(|_| !is_proven);
+    let renewed = token.is_some();
+    if let Some(token) = token
+        && let Err(why) = prove(&mut entry, &token, now, settings, http).await
+    {
+        if is_new {
+            let name = ClientRecord::name(&issuer, settings);
+            vault.remove(&name).await?;
+        }
+        return Err(Error::Unproven { issuer, why });
     }
     let name = entry.name(settings);
     vault
@@ -284,6 +251,59 @@ pub async fn adopt(
         renewed,
         is_renewable: entry.refresh.is_some(),
     })
+}
+
+/// Returns the resource and its authorization server, which has to be the one that issued the foreign sign-in, as far as
+/// that is written down, and the one that the user fixed.
+async fn discover(
+    foreign: &Foreign,
+    challenge: Option<&Challenge>,
+    settings: &Settings,
+    http: &Http,
+) -> Result<(ProtectedResource, AuthorizationServer), Error> {
+    let named = challenge.and_then(|challenge| challenge.resource_metadata.as_deref());
+    let resource = discovery::protected_resource(http, &settings.url, named).await?;
+    let fixed = settings.authorization_server.as_deref();
+    let preference = Preference {
+        fixed: fixed.filter(|_| foreign.issuer.is_some()),
+        // Among those that the server names.
+        held: foreign.issuers().next().or(fixed),
+        expected: settings.expected_issuer.as_deref(),
+        pkce: !settings.assume_pkce,
+    };
+    let server = discovery::authorization_server(http, &resource, preference).await?;
+    // Either of them: a secret that one authorization server gave is not for another.
+    if let Some(held) = foreign
+        .issuers()
+        .find(|held| !same_issuer(server.issuer(), held))
+    {
+        return Err(Error::OtherIssuer {
+            held: plain(held, MAX_NAME),
+            found: plain(server.issuer(), MAX_NAME),
+        });
+    }
+    if let Some(fixed) = fixed
+        && !same_issuer(server.issuer(), fixed)
+    {
+        return Err(Error::NotNamed {
+            fixed: plain(fixed, MAX_NAME),
+            found: plain(server.issuer(), MAX_NAME),
+        });
+    }
+    Ok((resource, server))
+}
+
+/// Shows by a renewal that the tokens belong to the authorization server, and takes the new ones.
+async fn prove(
+    entry: &mut TokenRecord,
+    token: &Secret,
+    now: u64,
+    settings: &Settings,
+    http: &Http,
+) -> Result<(), Cause> {
+    let fresh = refresh::refresh(http, settings, None, entry, token).await?;
+    entry.renew(fresh, now, random::fraction());
+    Ok(())
 }
 
 /// Judges `foreign` for the server and account of `settings`, as far as that goes without asking any server. [`adopt`]
