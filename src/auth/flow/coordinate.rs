@@ -44,6 +44,17 @@ pub(in crate::auth) async fn sign_in_once(
         let lock = take_over_lock(context).await?;
         return sign_in(context, lock, why, challenge, before).await;
     }
+    watch_or_sign_in(context, why, challenge, before).await
+}
+
+/// Watches the sign-in of another process, a helper that this one sends among them, and signs in here where there is no
+/// other way.
+async fn watch_or_sign_in(
+    context: &Context,
+    why: &Trigger,
+    challenge: &Challenge,
+    before: Option<TokenRecord>,
+) -> Result<(TokenRecord, Origin), Cause> {
     let record = context.status.record().await;
     let old = record.is_over().then_some(record.attempt);
     let mut helper: Option<RunningHelper> = None;
@@ -99,11 +110,15 @@ pub(in crate::auth) async fn sign_in_once(
                 may_send = false;
             }
             () = tokio::time::sleep(POLL) => {}
-            () = &mut end => return Err(Cause::TooLate {
-                host: context.settings.url.host_str().unwrap_or_default().to_owned(),
-                seconds: patience.as_secs(),
-            }),
+            () = &mut end => return Err(too_late(&context.settings, patience)),
         }
+    }
+}
+
+fn too_late(settings: &Settings, patience: Duration) -> Cause {
+    Cause::TooLate {
+        host: settings.url.host_str().unwrap_or_default().to_owned(),
+        seconds: patience.as_secs(),
     }
 }
 

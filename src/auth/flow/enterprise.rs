@@ -138,17 +138,7 @@ async fn exchange(
     }
     let http = http.for_origin_of(&provider.issuer);
     let (url, methods) = provider.token_endpoint(&http).await?;
-    let has_secret = provider.client_secret.is_some();
-    let mut client = Client {
-        id: provider.client_id.clone(),
-        secret: provider.client_secret.clone(),
-        method: registration::method(None, has_secret, methods.as_deref()),
-        header_only: false,
-        other: None,
-        source: ClientSource::Given,
-        signing: None,
-    };
-    client.other = registration::other(&client, methods.as_deref());
+    let client = client_at(provider, methods.as_deref());
     let resource = settings.canonical_resource();
     let endpoint = Endpoint {
         http: &http,
@@ -171,6 +161,30 @@ async fn exchange(
         request.scope,
     );
     let answer = exchange.await.map_err(ProviderError::Refused)?;
+    let grant = read_grant(provider, &answer)?;
+    let user = IdTokenClaims::read(id_token.expose())
+        .and_then(|claims| User::of(&claims, &provider.name, &provider.client_id));
+    Ok((grant, user))
+}
+
+/// Returns the client at the provider, with the way to authenticate that the provider lists.
+fn client_at(provider: &Provider, methods: Option<&[String]>) -> Client {
+    let has_secret = provider.client_secret.is_some();
+    let mut client = Client {
+        id: provider.client_id.clone(),
+        secret: provider.client_secret.clone(),
+        method: registration::method(None, has_secret, methods),
+        header_only: false,
+        other: None,
+        source: ClientSource::Given,
+        signing: None,
+    };
+    client.other = registration::other(&client, methods);
+    client
+}
+
+/// Returns the grant in the answer to a token exchange (RFC 8693 section 2.2.1), if it is an ID-JAG.
+fn read_grant(provider: &Provider, answer: &Map<String, Value>) -> Result<Secret, ProviderError> {
     let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();
     let not_a_grant = |why| ProviderError::NotAGrant {
         host: provider.host(),
@@ -185,7 +199,5 @@ async fn exchange(
     if !is_token(text("access_token")) {
         return Err(not_a_grant("access_token"));
     }
-    let user = IdTokenClaims::read(id_token.expose())
-        .and_then(|claims| User::of(&claims, &provider.name, &provider.client_id));
-    Ok((Secret::new(text("access_token")), user))
+    Ok(Secret::new(text("access_token")))
 }

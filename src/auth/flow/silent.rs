@@ -95,26 +95,33 @@ pub(in crate::auth) async fn without_user(
     let origin = renewed_from(&kept.entry, held);
     match stored_refresh::refresh(context, kept, true).await {
         Ok(entry) => Ok(Silent::Obtained(entry, origin)),
-        // Failed is not refused: the user is not sent to a browser because a server was down.
-        Err(why) if why.is_passing() => Err(why),
-        // A client of the user's own that is not taken would not be taken after a sign-in either.
-        Err(
-            why @ (Cause::Vault(_)
-            | Cause::Network(_)
-            | Cause::Registration(_)
-            | Cause::Tokens(
-                token_endpoint::Error::NoKey(_)
-                | token_endpoint::Error::Unusable {
-                    successor: Some(_), ..
-                },
-            )),
-        ) => Err(why),
+        Err(why) if is_final(&why) => Err(why),
         Err(why) => {
             tracing::info!(%why, "the refresh token is of no use");
             let before = context.store.stored().await?.map(|kept| kept.entry);
             Ok(Silent::NeedsSignIn(before))
         }
     }
+}
+
+/// Says whether a failed refresh ends the renewal, because a sign-in would not help.
+fn is_final(why: &Cause) -> bool {
+    // Failed is not refused: the user is not sent to a browser because a server was down.
+    why.is_passing()
+        // A client of the user's own that is not taken would not be taken after a sign-in either.
+        || matches!(
+            why,
+            Cause::Vault(_)
+                | Cause::Network(_)
+                | Cause::Registration(_)
+                | Cause::Tokens(
+                    token_endpoint::Error::NoKey(_)
+                        | token_endpoint::Error::Unusable {
+                            successor: Some(_),
+                            ..
+                        },
+                )
+        )
 }
 
 /// Says whether the server now names another authorization server (SEP-2352). One that cannot be asked says nothing.

@@ -120,8 +120,7 @@ async fn leave_refusal(
         // What came in its place is not taken, and it may be spent: only a sign-in says what the server wants now.
         token_endpoint::Error::Unbound { .. } => {
             tracing::warn!(issuer = %entry.issuer, "DPoP is no longer kept to; a sign-in is needed");
-            entry.state = TokenState::NeedsLogin;
-            entry.last_error = Some("unbound_token".to_owned());
+            mark_dead(&mut entry, "unbound_token");
             store.save(&name, &entry, revision(rev)).await;
             give_up(context, &entry, is_dead);
         }
@@ -129,8 +128,7 @@ async fn leave_refusal(
         // and the refresh token of before is spent.
         token_endpoint::Error::OtherUser { .. } => {
             tracing::warn!(issuer = %entry.issuer, "the renewal is for another user; a sign-in is needed");
-            entry.state = TokenState::NeedsLogin;
-            entry.last_error = Some("other_user".to_owned());
+            mark_dead(&mut entry, "other_user");
             store.save(&name, &entry, revision(rev)).await;
             give_up(context, &entry, is_dead);
         }
@@ -141,6 +139,12 @@ async fn leave_refusal(
             .forget_registration(&entry.issuer, &entry.client)
             .await;
     }
+}
+
+/// Marks the refresh token as one that only a sign-in replaces.
+fn mark_dead(entry: &mut TokenRecord, code: &str) {
+    entry.state = TokenState::NeedsLogin;
+    entry.last_error = Some(code.to_owned());
 }
 
 /// Notes one more renewal of this entry that met a token endpoint that is there and fails, and tells for how many
