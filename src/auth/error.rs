@@ -278,7 +278,7 @@ impl Cause {
     /// Returns the cause as one at a guessed authorization server. Causes that do not depend on the guess, such as the
     /// user's own refusal, stay as they are. `said` describes what the server has in the place of its metadata, if it
     /// has anything. `keys` are the user's own that mcpipe sent.
-    pub(in crate::auth) fn as_guess(
+    pub(in crate::auth) fn into_guess(
         self,
         challenge: &Challenge,
         said: Option<String>,

@@ -58,7 +58,7 @@ fn each_cause_names_its_way_out_and_after_a_login_not_to_log_in_again() {
         assert!(after.contains(flag.unwrap_or_default()), "{why}: {after}");
         assert!(!after.contains("`mcpipe login"), "{why}: {after}");
     }
-    let why = braked(None).as_guess(&Challenge::default(), None, &[]);
+    let why = braked(None).into_guess(&Challenge::default(), None, &[]);
     assert!(matches!(why, Cause::TooManyWindows { .. }), "{why:?}");
 }
 

@@ -49,7 +49,7 @@ async fn run(
     let guess = server.is_assumed().then(|| resource.oddity());
     let record = sign_in_at(context, attempt, why, challenge, before, &resource, &server);
     Box::pin(record).await.map_err(|why| match guess {
-        Some(said) => why.as_guess(challenge, said, &context.settings.keys),
+        Some(said) => why.into_guess(challenge, said, &context.settings.keys),
         None => why,
     })
 }

@@ -195,7 +195,7 @@ async fn request_anew(
         context, why, challenge, before, id_token, &resource, &server,
     );
     Box::pin(record).await.map_err(|why| match guess {
-        Some(said) => why.as_guess(challenge, said, &settings.keys),
+        Some(said) => why.into_guess(challenge, said, &settings.keys),
         None => why,
     })
 }
