@@ -270,21 +270,6 @@ pub(super) fn graph(sources: &[Source]) -> Graph {
         .collect()
 }
 
-/// Without the uses that a file makes of its own submodules.
-pub(super) fn without_submodules(graph: &Graph) -> Graph {
-    let is_below = |file: &str, other: &str| {
-        let folder = file.strip_suffix("/mod").unwrap_or(file);
-        other
-            .strip_prefix(folder)
-            .is_some_and(|rest| rest.starts_with('/'))
-    };
-    let entries = graph.iter().map(|(file, used)| {
-        let used = used.iter().filter(|other| !is_below(file, other));
-        (file.clone(), used.cloned().collect())
-    });
-    entries.collect()
-}
-
 /// The groups of nodes that reach each other: strongly connected components of more than one node (Tarjan).
 pub(super) fn circles(graph: &Graph) -> Vec<Vec<String>> {
     struct Walk<'a> {
@@ -375,7 +360,4 @@ fn uses_are_followed_to_the_file_that_defines_the_name() {
     assert_eq!(used("e"), "b", "what tests use does not count");
     assert_eq!(used("main"), "b");
     assert_eq!(circles(&graph), [["a/c", "a/d", "a/mod", "b"]]);
-    // Without `a/mod` to `a/d` the circle is still there: d → b → c → d.
-    let left = circles(&without_submodules(&graph));
-    assert_eq!(left, [["a/c", "a/d", "b"]]);
 }
