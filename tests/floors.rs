@@ -165,7 +165,9 @@ fn no_file_is_longer_than_500_lines() {
     let sources = sources();
     let lengths = sources.iter().map(|it| (&it.name, it.code.lines().count()));
     let long = lengths.filter(|(_, lines)| *lines > 500);
-    let long: Vec<_> = long.map(|(name, lines)| format!("{name}: {lines}")).collect();
+    let long: Vec<_> = long
+        .map(|(name, lines)| format!("{name}: {lines}"))
+        .collect();
     none(&long);
 }
 

@@ -27,11 +27,21 @@ async fn state(world: &World) -> TokenState {
     accounts::status(&world.vault).await.unwrap()[0].state
 }
 
-/// Lends, and waits until the renewal this began is over.
+/// The write of the vault that brought the record.
+async fn revision(world: &World) -> u64 {
+    accounts::status(&world.vault).await.unwrap()[0].revision
+}
+
+/// Takes the token, and waits until the renewal that this begins is over and stored: what the refusal costs is counted
+/// from then.
 async fn renewed_in_the_background(world: &World, authorizer: &mcpipe::auth::Authorizer) {
     let before = world.authority.grants("refresh_token").len();
+    let written = revision(world).await;
     assert!(authorizer.current().await.unwrap().is_some());
     while world.authority.grants("refresh_token").len() == before {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    while revision(world).await == written {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
 }

@@ -6,7 +6,9 @@ use ::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::{Client, ClientSource, Error, Method, by_hand, method, other};
+use super::error::{Error, by_hand};
+use super::method::{method, other};
+use crate::auth::client::{Client, ClientSource, Method};
 use crate::auth::net::http::{self, Http, PostResponse, host_of, is_unavailable};
 use crate::auth::oauth::discovery::AuthorizationServer;
 use crate::auth::oauth::known_providers::known_quirks;
