@@ -97,8 +97,9 @@ fn run(cli: Cli, env: &Environment, stderr: &Output) -> Result<(), Failure> {
         .build()
         .map_err(|error| Failure::new(Kind::Failed, error))?;
     let ended = runtime.block_on(async {
-        // A bridge and a helper have ways of leaving of their own.
-        let is_typed = !matches!(cli.command, None | Some(Command::Helper));
+        // A bridge and a helper have ways of leaving of their own, and so must have a command that runs a bridge: what is
+        // under way is dropped here.
+        let ends_at_a_signal = !matches!(cli.command, None | Some(Command::Helper));
         let command = async {
             match cli.command {
                 None => commands::bridge::run(cli.bridge, env, stderr).await,
@@ -113,7 +114,7 @@ fn run(cli: Cli, env: &Environment, stderr: &Output) -> Result<(), Failure> {
         };
         tokio::select! {
             biased;
-            ended = commands::ended_by_signal(), if is_typed => Err(ended),
+            ended = commands::ended_by_signal(), if ends_at_a_signal => Err(ended),
             ended = command => ended,
         }
     });

@@ -35,9 +35,14 @@ pub struct Host {
 }
 
 /// The other ends of a [`Host`]'s channels, for a host in this process.
+///
+/// Its holder reads `out` while the bridge runs and until it ends, for the bridge waits where the queue is full; tells a
+/// response from a request of the server, whose id may be the same; and answers the server's requests.
 #[derive(Debug)]
 pub struct InProcess {
-    /// The lines to the bridge. Dropping the sender ends the input.
+    /// The lines to the bridge. Dropping the sender ends the input, as the end of stdin does: from then on `--grace` bounds
+    /// what is under way, and a request waits for a sign-in only where a user can be reached. While it is held, a request
+    /// waits for a sign-in as a host's does, and `initialize` may be answered before the server has answered it.
     pub lines: mpsc::Sender<Line>,
     /// The lines from the bridge.
     pub out: mpsc::Receiver<Written>,
@@ -129,8 +134,8 @@ impl Host {
         }
     }
 
-    /// Makes a host without pipes and threads, with the ends that the code in its place holds. A line counts as flushed
-    /// once it is sent.
+    /// Makes a host without pipes and threads, with the ends that the code in its place holds. Nothing is to be flushed, so
+    /// `flushed` resolves at once.
     pub fn in_process() -> (Self, InProcess) {
         let (lines, lines_out) = mpsc::channel(QUEUE);
         let (out_in, out) = mpsc::channel(QUEUE);
@@ -221,8 +226,7 @@ fn read(input: impl Read, limit: usize, lines: &mpsc::Sender<Line>) {
     }
 }
 
-/// Reads to the next `
-/// ` or the end, keeping at most `limit` bytes. Returns the length of the line, line end included.
+/// Reads to the next line feed or the end, keeping at most `limit` bytes. Returns the length of the line, line end included.
 fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>, limit: usize) -> io::Result<usize> {
     let mut length = 0;
     loop {

@@ -219,7 +219,7 @@ impl<R: Remote> Bridge<R> {
                     written
                 }
                 Err(malformed) => {
-                    self.inflight.refuse();
+                    self.inflight.count_refused_line();
                     Some(Written::One(malformed.reply()))
                 }
             };

@@ -62,7 +62,7 @@ impl Inflight {
                     passed.push(frame);
                 }
                 Err(malformed) => {
-                    self.refuse();
+                    self.count_refused_line();
                     mistakes.push(malformed.reply());
                 }
             }
@@ -85,7 +85,7 @@ impl Inflight {
         };
         if self.owed.contains_key(id) {
             let reason = "Invalid request: this id belongs to a request that is still open.";
-            self.refuse();
+            self.count_refused_line();
             return Err(Frame::error(Some(id), INVALID_REQUEST, reason, None));
         }
         let method = frame.method().unwrap_or_default().into();
@@ -147,8 +147,8 @@ impl Inflight {
             .collect()
     }
 
-    /// Counts a line that is refused here, and that the server never sees.
-    pub(super) fn refuse(&mut self) {
+    /// Counts a line that is refused before it is an open request.
+    pub(super) fn count_refused_line(&mut self) {
         self.tally.ask();
         self.tally.miss(Reason::Other);
     }

@@ -150,12 +150,13 @@ impl<R: Remote> Bridge<R> {
 
     async fn refuse(&mut self, malformed: &Malformed) -> Result<(), WriterGone> {
         tracing::warn!(reason = malformed.reason, "a line that is not a message");
-        self.inflight.refuse();
+        self.inflight.count_refused_line();
         self.write(Written::One(malformed.reply())).await
     }
 
-    /// Passes a frame of the host on. Every frame of the host comes through here once: the place for a policy that refuses
-    /// calls, before the translator sees them.
+    /// Passes a frame of the host on. Every frame of the host that is sent comes through here once: the place for a policy
+    /// that refuses calls, as the first statement, for `early_initialize` may give out a handshake that must then be sent.
+    /// A refusal is an error given to `reply`; a notification that is refused is dropped.
     async fn frame_from_host(&mut self, frame: Frame) -> Result<(), WriterGone> {
         tracing::debug!(?frame, "from the host");
         if let Some(id) = frame
@@ -331,9 +332,11 @@ impl<R: Remote> Bridge<R> {
         Ok(())
     }
 
-    /// Passes a message of the server to the host. Every answer of the server passes here, also while the bridge drains: the
-    /// place for a policy that trims results, before `close` forgets the method of the request. What mcpipe itself says to
-    /// the host (an early `initialize`, errors while it drains) does not pass here.
+    /// Passes a message to the host: one of the server, or an error that answers a request of the host. Every answer of
+    /// the server passes here, also while the bridge drains, in the host's era and under the host's id: the place for a
+    /// policy that trims or replaces results, before `close` forgets the method of the request. Only a response has an open
+    /// request; a request of the server may have the same id. The result of a call that became a task may come as the
+    /// answer to `tasks/result` or `tasks/get`. An early `initialize` and the errors of a bridge that drains do not pass.
     async fn reply(&mut self, frame: Frame) -> Result<(), WriterGone> {
         if let Some(identity) = self.early_initialize.identity(&frame) {
             self.memory.remember_identity(identity);

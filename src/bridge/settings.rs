@@ -30,7 +30,7 @@ pub struct Settings {
     /// `None` waits as long as the sign-in does, `initialize` included (`--wait-for-login`).
     pub sign_in_patience: Option<Duration>,
     /// True where a user can be told to sign in, and would see it: on a terminal, or a display. Then requests that came
-    /// through a pipe wait for the sign-in when stdin has ended.
+    /// through a pipe wait for the sign-in when stdin has ended; before its end this is not asked.
     pub has_user: bool,
     /// A function that says whether the reader of stdout has left, as far as can be seen without writing.
     pub is_reader_gone: fn() -> bool,

@@ -71,6 +71,16 @@ fn for_who_types(address: &str) -> String {
     )
 }
 
+/// Returns the kind of failure, and with it the exit code, for the reason why the server has not answered a request.
+pub(super) fn kind(reason: Reason) -> Kind {
+    match reason {
+        Reason::Locked | Reason::Key | Reason::SignIn => Kind::SignIn,
+        Reason::Network => Kind::Network,
+        Reason::Protocol => Kind::Protocol,
+        Reason::Other => Kind::Failed,
+    }
+}
+
 /// Returns the failure, with its exit code, when stdin has ended and the server has not answered requests.
 fn failure(unanswered: Unanswered, address: &str, is_interrupted: bool) -> Failure {
     let Unanswered {
@@ -78,13 +88,14 @@ fn failure(unanswered: Unanswered, address: &str, is_interrupted: bool) -> Failu
         requests,
         of,
     } = unanswered;
-    let (kind, why) = match reason {
-        Reason::Locked => (Kind::SignIn, "the vault was locked"),
-        Reason::Key => (Kind::SignIn, "a credential of yours was refused"),
-        Reason::SignIn => (Kind::SignIn, "a sign-in was needed"),
-        Reason::Network => (Kind::Network, "it was not reached, or did not answer"),
-        Reason::Protocol => (Kind::Protocol, "it did not keep to the protocol"),
-        Reason::Other => (Kind::Failed, "the errors on stdout say why"),
+    let kind = kind(reason);
+    let why = match reason {
+        Reason::Locked => "the vault was locked",
+        Reason::Key => "a credential of yours was refused",
+        Reason::SignIn => "a sign-in was needed",
+        Reason::Network => "it was not reached, or did not answer",
+        Reason::Protocol => "it did not keep to the protocol",
+        Reason::Other => "the errors on stdout say why",
     };
     let hint = match reason {
         Reason::Locked => "run `mcpipe vault unlock`, and then this again".to_owned(),

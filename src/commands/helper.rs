@@ -72,7 +72,15 @@ fn target(env: &Environment) -> Result<(TargetArgs, Vec<UserKey>), Failure> {
     let mut args = match asked.command {
         None => asked.bridge.into_target(),
         Some(Command::Login(args)) => *args,
-        Some(_) => return Err(stranger()),
+        // None of these signs in through a helper.
+        Some(
+            Command::Logout(_)
+            | Command::Status(_)
+            | Command::Token(_)
+            | Command::Vault(_)
+            | Command::Import(_)
+            | Command::Helper,
+        ) => return Err(stranger()),
     };
     let keys = settings::keys_beside_signing_in(&settings::given(&args.network));
     args.network.headers.clear();

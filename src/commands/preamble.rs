@@ -48,7 +48,7 @@ pub fn server(cli: &Cli) -> Option<&str> {
         Some(Command::Token(args)) => &args.target.url,
         Some(Command::Logout(args)) => &args.url,
         Some(Command::Status(args)) => &args.url,
-        Some(_) => return None,
+        Some(Command::Vault(_) | Command::Import(_) | Command::Helper) => return None,
     };
     url.as_deref()
 }

@@ -13,7 +13,8 @@ use crate::text::capitalised;
 #[derive(Clone, Debug)]
 pub struct BridgeError {
     /// A stable word for programs: `unreachable`, `sign_in_needed`, `leaving`, `bad_answer`, …; all of them stand
-    /// in `fixtures/pins/kinds.txt`.
+    /// in `fixtures/pins/kinds.txt`. It decides the exit code when stdin has ended: `reason_of` in `bridge/unanswered.rs`
+    /// takes a word that it does not know for exit code 1. `too_large` is a message that could not be read.
     pub kind: &'static str,
     /// A sentence for people. No secrets, no bodies from the remote.
     pub message: String,
@@ -63,7 +64,8 @@ impl BridgeError {
         self
     }
 
-    /// The JSON-RPC error that answers `id` with it.
+    /// The JSON-RPC error that answers `id` with it. `era::error_reply` is for a request that was sent, and that the
+    /// server may have carried out.
     pub fn reply(&self, id: &Id) -> Frame {
         self.reply_with(id, INTERNAL_ERROR, None)
     }

@@ -177,7 +177,7 @@ fn is_notice(method: &str) -> bool {
     method.starts_with("notifications/")
 }
 
-/// Finds one member of a JSON object given as text.
+/// Finds one member of a JSON object given as text, as its JSON text. Of two with one name it is the last.
 pub fn member_of<'a>(object: &'a str, name: &str) -> Option<&'a str> {
     struct Find<'n>(&'n str);
     impl<'de> Visitor<'de> for Find<'_> {

@@ -169,12 +169,13 @@ impl Frame {
         member_of(self.member("error")?, "code")?.parse().ok()
     }
 
-    /// Returns a top-level member as its JSON text (`params`, `result`, `error`).
+    /// Returns a top-level member as its JSON text (`params`, `result`, `error`), with its quotes and escapes. Of two with one
+    /// name it is the last, as in JavaScript; the peer may take the first.
     pub fn member(&self, name: &str) -> Option<&str> {
         member_of(&self.text, name)
     }
 
-    /// Returns a member of `params` as its JSON text.
+    /// Returns a member of `params` as [`Frame::member`] returns one of the message.
     pub fn param(&self, name: &str) -> Option<&str> {
         member_of(self.member("params")?, name)
     }
