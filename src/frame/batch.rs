@@ -2,10 +2,7 @@
 //!
 //! A member of two bytes costs a hundred once it is a value of ours, so a peer could order gigabytes with a few megabytes.
 
-use std::fmt;
-
-use serde::de::{Deserializer as _, IgnoredAny, SeqAccess, Visitor};
-use serde_json::value::RawValue;
+use super::scan;
 
 /// The most messages that one array may hold.
 pub const MAX_BATCH: usize = 1000;
@@ -22,41 +19,24 @@ pub fn takes_batches(revision: &str) -> bool {
 /// An array's members, or that there are too many.
 pub(super) enum ReadBatch<'a> {
     /// At most [`MAX_BATCH`], as their text.
-    Members(Vec<&'a RawValue>),
+    Members(Vec<&'a str>),
     /// More than that. They were counted no further, but all of the text is JSON.
     TooLarge,
 }
 
-/// Reads the members of an array.
-///
-/// # Errors
-/// The text is not one JSON array.
-pub(super) fn read(text: &str) -> Result<ReadBatch<'_>, serde_json::Error> {
-    struct Bounded;
-    impl<'de> Visitor<'de> for Bounded {
-        type Value = ReadBatch<'de>;
-
-        fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-            out.write_str("an array of messages")
+/// Reads the members of an array; `None` for a text that is not one JSON array.
+pub(super) fn read(text: &str) -> Option<ReadBatch<'_>> {
+    let (mut members, mut is_too_large) = (Vec::new(), false);
+    scan::elements(text, |place| {
+        if members.len() < MAX_BATCH {
+            members.push(place.value(text));
+        } else {
+            is_too_large = true;
         }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Self::Value, A::Error> {
-            let mut members = Vec::new();
-            while members.len() < MAX_BATCH {
-                let Some(member) = array.next_element()? else {
-                    return Ok(ReadBatch::Members(members));
-                };
-                members.push(member);
-            }
-            if array.next_element::<IgnoredAny>()?.is_none() {
-                return Ok(ReadBatch::Members(members));
-            }
-            while array.next_element::<IgnoredAny>()?.is_some() {}
-            Ok(ReadBatch::TooLarge)
-        }
-    }
-    let mut reader = serde_json::Deserializer::from_str(text);
-    let batch = reader.deserialize_seq(Bounded)?;
-    reader.end()?;
-    Ok(batch)
+    })?;
+    Some(if is_too_large {
+        ReadBatch::TooLarge
+    } else {
+        ReadBatch::Members(members)
+    })
 }

@@ -13,14 +13,15 @@ mod malformed;
 mod members;
 mod object;
 mod outline;
+mod scan;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::de::IgnoredAny;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use crate::text::without_mark;
 pub use batch::{MAX_BATCH, takes_batches};
@@ -35,12 +36,15 @@ pub use outline::Outline;
 
 use batch::ReadBatch;
 use members::Members;
+use scan::Place;
 
 /// A JSON-RPC message on one line.
 #[derive(Clone)]
 pub struct Frame {
     /// Shared, because a frame is kept until it is answered, in case it must be sent again.
-    text: Arc<str>,
+    text: Arc<String>,
+    /// Where its members stand in the text.
+    members: Arc<[Place]>,
     outline: Outline,
 }
 
@@ -60,25 +64,37 @@ impl Parsed {
     /// # Errors
     /// Text that is not one JSON value, a value that is not a message, an empty array.
     pub fn read(text: &str) -> Result<Self, Malformed> {
-        let text = without_mark(text).trim_matches(|c: char| c.is_ascii_whitespace());
+        Self::of(Cow::Borrowed(trimmed(text)))
+    }
+
+    /// Reads a line as [`Parsed::read`] does, and keeps it without copying it.
+    ///
+    /// # Errors
+    /// As [`Parsed::read`].
+    pub fn read_owned(mut text: String) -> Result<Self, Malformed> {
+        let kept = trimmed(&text);
+        if kept.len() == text.len() || text.starts_with(kept) {
+            text.truncate(kept.len());
+            Self::of(Cow::Owned(text))
+        } else {
+            Self::of(Cow::Borrowed(kept))
+        }
+    }
+
+    fn of(text: Cow<'_, str>) -> Result<Self, Malformed> {
         if !text.starts_with('[') {
-            return Frame::parse(text).map(Self::One);
+            return Frame::of(text).map(Self::One);
         }
         let refused = |reason: String| Malformed {
             id: None,
             code: INVALID_REQUEST,
             reason,
         };
-        match batch::read(text).map_err(|error| not_json(&error))? {
-            ReadBatch::Members(members) if members.is_empty() => {
-                Err(refused("an empty batch".into()))
+        match batch::read(&text).ok_or_else(|| fault(&text))? {
+            ReadBatch::Members(members) if members.is_empty() => Err(refused("an empty batch".into())),
+            ReadBatch::Members(members) => {
+                Ok(Self::Batch(members.into_iter().map(Frame::parse).collect()))
             }
-            ReadBatch::Members(members) => Ok(Self::Batch(
-                members
-                    .into_iter()
-                    .map(|member| Frame::parse(member.get()))
-                    .collect(),
-            )),
             ReadBatch::TooLarge => Err(refused(format!(
                 "a batch of more than {MAX_BATCH} messages"
             ))),
@@ -92,34 +108,49 @@ impl Frame {
     /// # Errors
     /// Text that is not JSON, or JSON that is not a JSON-RPC 2.0 message.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
-        let text = without_mark(text).trim_matches(|c: char| c.is_ascii_whitespace());
-        // The whole text, before any of it is believed: below, member names are read as bytes, where serde_json lets raw
-        // control characters pass. With one of these the peer would read another name than mcpipe (RFC 8259 section 7).
-        serde_json::from_str::<IgnoredAny>(text).map_err(|error| not_json(&error))?;
-        if !text.starts_with('{') {
-            return Err(Malformed {
-                id: None,
-                code: INVALID_REQUEST,
-                reason: "not a JSON object".into(),
-            });
-        }
-        let members: Members<'_> = serde_json::from_str(text).map_err(|error| not_json(&error))?;
-        let ids = members.ids();
-        let void = members.void();
-        let outline = members.outline()?;
-        let text = match outline {
+        Self::of(Cow::Borrowed(trimmed(text)))
+    }
+
+    /// Reads a text without white space and byte order mark around it.
+    fn of(mut text: Cow<'_, str>) -> Result<Self, Malformed> {
+        let mut members = Vec::new();
+        let scanned = scan::members(&text, |place| members.push(place));
+        let scanned = scanned.ok_or_else(|| fault(&text))?;
+        let found = Members::of(&text, &members);
+        let outline = found.outline()?;
+        let unwanted = match outline {
             // The other side would turn down a notification with an id, even with one that is null.
-            Outline::Notification { .. } if !ids.is_empty() => Cow::Owned(without(text, &ids)),
+            Outline::Notification { .. } => found.ids,
             // The host would turn down an answer with both members, even with one that is null.
-            Outline::Response { .. } if void.is_some() => {
-                Cow::Owned(without(text, void.as_slice()))
-            }
-            _ => Cow::Borrowed(text),
+            Outline::Response { .. } => found.void.into_iter().collect(),
+            Outline::Request { .. } => Vec::new(),
         };
+        if !unwanted.is_empty() || scanned.has_line_breaks {
+            // Line breaks cannot stand inside a JSON string, so those in valid JSON are layout and can go.
+            text = without(&text, &unwanted).replace(['\n', '\r'], "").into();
+            members.clear();
+            scan::members(&text, |place| members.push(place));
+        }
         Ok(Self {
-            text: one_line(&text).into(),
+            text: Arc::new(text.into_owned()),
+            members: members.into(),
             outline,
         })
+    }
+
+    /// A message of our own: its outline and its text, which is a JSON object on one line.
+    fn ours(outline: Outline, text: String) -> Self {
+        let mut members = Vec::new();
+        let scanned = scan::members(&text, |place| members.push(place));
+        debug_assert!(
+            scanned.is_some_and(|it| !it.has_line_breaks),
+            "no JSON object on one line"
+        );
+        Self {
+            text: Arc::new(text),
+            members: members.into(),
+            outline,
+        }
     }
 
     /// The message as one line of JSON, without its line end.
@@ -172,7 +203,9 @@ impl Frame {
     /// Returns a top-level member as its JSON text (`params`, `result`, `error`), with its quotes and escapes. Of two with one
     /// name it is the last, as in JavaScript; the peer may take the first.
     pub fn member(&self, name: &str) -> Option<&str> {
-        member_of(&self.text, name)
+        let mut members = self.members.iter().rev();
+        let place = members.find(|place| scan::reads(place.name(&self.text), name))?;
+        Some(place.value(&self.text))
     }
 
     /// Returns a member of `params` as [`Frame::member`] returns one of the message.
@@ -202,13 +235,8 @@ impl Frame {
                 quoted(method)
             ),
         };
-        Self {
-            text: text.into(),
-            outline: Outline::Request {
-                id: id.clone(),
-                method: method.into(),
-            },
-        }
+        let (id, method) = (id.clone(), method.into());
+        Self::ours(Outline::Request { id, method }, text)
     }
 
     /// A notification of our own. `params` is JSON text, passed on as it is.
@@ -220,23 +248,15 @@ impl Frame {
             ),
             None => format!(r#"{{"jsonrpc":"2.0","method":{}}}"#, quoted(method)),
         };
-        Self {
-            text: text.into(),
-            outline: Outline::Notification {
-                method: method.into(),
-            },
-        }
+        let method = method.into();
+        Self::ours(Outline::Notification { method }, text)
     }
 
     /// A successful answer. `result` is JSON text, passed on as it is.
     pub fn result(id: &Id, result: &str) -> Self {
-        Self {
-            text: format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#).into(),
-            outline: Outline::Response {
-                id: Some(id.clone()),
-                failed: false,
-            },
-        }
+        let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#);
+        let (id, failed) = (Some(id.clone()), false);
+        Self::ours(Outline::Response { id, failed }, text)
     }
 
     /// An error answer; without an id it is `null` (JSON-RPC 2.0 section 5).
@@ -245,17 +265,12 @@ impl Frame {
         let data = data
             .map(|data| format!(r#","data":{data}"#))
             .unwrap_or_default();
-        Self {
-            text: format!(
-                r#"{{"jsonrpc":"2.0","id":{shown},"error":{{"code":{code},"message":{}{data}}}}}"#,
-                quoted(message)
-            )
-            .into(),
-            outline: Outline::Response {
-                id: id.cloned(),
-                failed: true,
-            },
-        }
+        let text = format!(
+            r#"{{"jsonrpc":"2.0","id":{shown},"error":{{"code":{code},"message":{}{data}}}}}"#,
+            quoted(message)
+        );
+        let (id, failed) = (id.cloned(), true);
+        Self::ours(Outline::Response { id, failed }, text)
     }
 
     /// Returns the request or response under another id, even if it had none. Everything but the id keeps its text.
@@ -266,25 +281,23 @@ impl Frame {
             Outline::Response { id: place, .. } => *place = Some(id.clone()),
             Outline::Notification { .. } => return frame,
         }
-        if let Ok(members) = serde_json::from_str::<Members<'_>>(&self.text) {
-            let mut text = String::with_capacity(self.text.len());
-            let mut rest = &*self.text;
-            if members.id.is_none() {
-                text = format!("{{\"id\":{id},");
-                rest = rest.trim_start().strip_prefix('{').unwrap_or_default();
-            }
-            for old in members.earlier_ids.into_iter().chain(members.id) {
-                // RawValue borrows from the text, so its place is the place to cut.
-                let start = old.get().as_ptr() as usize - rest.as_ptr() as usize;
-                let (before, after) = rest.split_at(start);
-                text.push_str(before);
-                text.push_str(id.text());
-                rest = after.split_at(old.get().len()).1;
-            }
-            text.push_str(rest);
-            frame.text = text.into();
+        let ids = Members::of(&self.text, &self.members).ids;
+        let mut text = String::with_capacity(self.text.len() + id.text().len() + 8);
+        let mut rest = self.text.as_str();
+        if ids.is_empty() {
+            text.push_str("{\"id\":");
+            text.push_str(id.text());
+            text.push(',');
+            rest = rest.strip_prefix('{').unwrap_or_default();
         }
-        frame
+        let mut from = self.text.len() - rest.len();
+        for old in ids {
+            text.push_str(self.text.get(from..old.start).unwrap_or_default());
+            text.push_str(id.text());
+            from = old.end;
+        }
+        text.push_str(self.text.get(from..).unwrap_or_default());
+        Self::ours(frame.outline, text)
     }
 }
 
@@ -310,24 +323,12 @@ fn quoted(text: &str) -> Value {
     Value::String(text.to_owned())
 }
 
-/// Line breaks cannot stand inside a JSON string, so those in valid JSON are layout and can go.
-fn one_line(text: &str) -> Cow<'_, str> {
-    if text.contains(['\n', '\r']) {
-        Cow::Owned(text.replace(['\n', '\r'], ""))
-    } else {
-        Cow::Borrowed(text)
-    }
-}
-
-/// The text of an object without these members, given by their values, in order.
-fn without(text: &str, values: &[&RawValue]) -> String {
+/// The text of an object without these members, given by the places of their values, in order.
+fn without(text: &str, values: &[Range<usize>]) -> String {
     let mut text_left = text.to_owned();
     for value in values.iter().rev() {
-        // RawValue borrows from the text, so its place is the place to cut.
-        let start = value.get().as_ptr() as usize - text.as_ptr() as usize;
-        let end = start + value.get().len();
-        let before = text_left.get(..start).unwrap_or_default();
-        let after = text_left.get(end..).unwrap_or_default();
+        let before = text_left.get(..value.start).unwrap_or_default();
+        let after = text_left.get(value.end..).unwrap_or_default();
         // The name has no quotes within: it reads "id", however it is written.
         let name = before.trim_end().trim_end_matches(':').trim_end();
         let name = name.trim_end_matches('"');
@@ -338,6 +339,23 @@ fn without(text: &str, values: &[&RawValue]) -> String {
         };
     }
     text_left
+}
+
+/// A text without the white space and the byte order mark that may stand around a message.
+fn trimmed(text: &str) -> &str {
+    without_mark(text).trim_matches(|c: char| c.is_ascii_whitespace())
+}
+
+/// The fault of a text that is not one JSON object. Only now is the place of it worth a second reading.
+fn fault(text: &str) -> Malformed {
+    match serde_json::from_str::<IgnoredAny>(text) {
+        Err(error) => not_json(&error),
+        Ok(_) => Malformed {
+            id: None,
+            code: INVALID_REQUEST,
+            reason: "not a JSON object".into(),
+        },
+    }
 }
 
 /// serde_json's own text quotes the input only in "invalid type" errors, which cannot arise here; the place is enough.

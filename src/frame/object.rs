@@ -3,88 +3,192 @@
 //! A rule that must change a frame edits its top level, its `params` or `result`, and their `_meta`, as a list of
 //! members whose values stay the text they came as: order, unknown members and numbers beyond `f64` survive.
 
-use serde_json::Value;
-use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
-use super::Frame;
+use serde_json::Value as Json;
+
+use super::scan;
+use super::{Frame, trimmed};
 
 /// A JSON object as its members in order, each value as text.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub(crate) struct Object {
     members: Vec<Member>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 struct Member {
     /// The name as written, quotes and escapes included.
-    spelling: String,
-    name: String,
-    value: String,
+    written: Piece,
+    /// The name, where escapes make it differ from what is written.
+    decoded: Option<Box<str>>,
+    value: Value,
+}
+
+/// A part of a text that others hold too, so that a large value is not copied to be left as it is; or a text of its own.
+#[derive(Clone)]
+enum Piece {
+    Part(Arc<String>, Range<usize>),
+    Own(String),
+}
+
+#[derive(Clone)]
+enum Value {
+    Text(Piece),
+    /// An object that was edited, and its text once that has been asked for.
+    Edited(Object, OnceLock<String>),
+}
+
+impl Piece {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Part(text, range) => text.get(range.clone()).unwrap_or_default(),
+            Self::Own(text) => text,
+        }
+    }
+}
+
+impl Value {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Text(piece) => piece.as_str(),
+            Self::Edited(object, text) => text.get_or_init(|| object.text()),
+        }
+    }
+
+    /// The object that it is; `None` for any other value.
+    fn object(&self) -> Option<Object> {
+        match self {
+            Self::Text(Piece::Part(text, range)) => Object::within(text, range.clone()),
+            Self::Text(Piece::Own(text)) => Object::read(text),
+            Self::Edited(object, _) => Some(object.clone()),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Text(piece) => piece.as_str().len(),
+            Self::Edited(object, _) => object.len(),
+        }
+    }
+
+    fn write(&self, out: &mut String) {
+        match self {
+            Self::Text(piece) => out.push_str(piece.as_str()),
+            Self::Edited(object, _) => object.write(out),
+        }
+    }
+}
+
+impl Member {
+    fn new(written: Piece, value: Value) -> Self {
+        let decoded = match scan::read(written.as_str()) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(name) => Some(name.into()),
+        };
+        Self {
+            written,
+            decoded,
+            value,
+        }
+    }
+
+    /// The name; one with a lone surrogate, which is no text, as it is written.
+    fn name(&self) -> &str {
+        let written = self.written.as_str();
+        self.decoded
+            .as_deref()
+            .unwrap_or_else(|| scan::inner(written))
+    }
+
+    fn is(&self, name: &str) -> bool {
+        self.name() == name
+    }
 }
 
 impl Object {
     /// Reads an object; `None` for anything else.
     pub(crate) fn read(text: &str) -> Option<Self> {
+        let text = Arc::new(trimmed(text).to_owned());
+        Self::within(&text, 0..text.len())
+    }
+
+    /// Reads a part of a text, which it shares from then on.
+    fn within(text: &Arc<String>, part: Range<usize>) -> Option<Self> {
         let mut members = Vec::new();
-        for_each_member(text, |spelling, value| {
-            members.push(Member {
-                name: serde_json::from_str(spelling).unwrap_or_else(|_| spelling.to_owned()),
-                spelling: spelling.to_owned(),
-                value: value.to_owned(),
-            });
+        let piece = |range: Range<usize>| {
+            Piece::Part(
+                Arc::clone(text),
+                part.start + range.start..part.start + range.end,
+            )
+        };
+        scan::members(text.get(part.clone())?, |place| {
+            members.push(Member::new(
+                piece(place.name),
+                Value::Text(piece(place.value)),
+            ));
         })?;
         Some(Self { members })
     }
 
     /// A member's text; of two with one name the last, as in JavaScript.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        let mut named = self.members.iter().rev();
-        named
-            .find(|member| member.name == name)
-            .map(|member| member.value.as_str())
+        self.member(name).map(Value::as_str)
+    }
+
+    fn member(&self, name: &str) -> Option<&Value> {
+        let mut members = self.members.iter().rev();
+        members
+            .find(|member| member.is(name))
+            .map(|member| &member.value)
     }
 
     /// Puts a member in the place of the one it replaces, or at the end; others of that name go, for a reader may well
     /// take the first of them. `value` is JSON text.
     pub(crate) fn set(&mut self, name: &str, value: impl Into<String>) {
-        let value = value.into();
-        let is_it = |member: &Member| member.name == name;
-        let Some(last) = self.members.iter().rposition(is_it) else {
-            return self.members.push(Member {
-                spelling: Value::from(name).to_string(),
-                name: name.to_owned(),
-                value,
-            });
+        self.put(name, Value::Text(Piece::Own(value.into())));
+    }
+
+    fn put(&mut self, name: &str, value: Value) {
+        let Some(last) = self.members.iter().rposition(|member| member.is(name)) else {
+            return self
+                .members
+                .push(Member::new(Piece::Own(Json::from(name).to_string()), value));
         };
+        if let Some(member) = self.members.get_mut(last) {
+            member.value = value;
+        }
         let mut place = 0;
-        self.members.retain_mut(|member| {
+        self.members.retain(|member| {
             let is_last = place == last;
             place += 1;
-            if is_last {
-                member.value.clone_from(&value);
-            }
-            is_last || member.name != name
+            is_last || !member.is(name)
         });
     }
 
     /// Takes a member out, all of that name.
     pub(crate) fn remove(&mut self, name: &str) -> Option<String> {
         let value = self.get(name).map(str::to_owned);
-        self.members.retain(|member| member.name != name);
+        self.members.retain(|member| !member.is(name));
         value
     }
 
     /// Reads a member that is an object, edits it, and puts it back; an empty one is taken out. A member that is there
     /// and no object is left alone.
     pub(crate) fn edit(&mut self, name: &str, edit: impl FnOnce(&mut Self)) {
-        let Some(mut inner) = Self::read(self.get(name).unwrap_or("{}")) else {
-            return;
+        let mut inner = match self.member(name).map(Value::object) {
+            None => Self::default(),
+            Some(None) => return,
+            Some(Some(object)) => object,
         };
         edit(&mut inner);
         if inner.is_empty() {
             self.remove(name);
         } else {
-            self.set(name, inner.text());
+            self.put(name, Value::Edited(inner, OnceLock::new()));
         }
     }
 
@@ -94,19 +198,48 @@ impl Object {
 
     /// The names and values, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.members
-            .iter()
-            .map(|member| (member.name.as_str(), member.value.as_str()))
+        let members = self.members.iter();
+        members.map(|member| (member.name(), member.value.as_str()))
     }
 
     /// The object as JSON text on one line.
     pub(crate) fn text(&self) -> String {
-        let members: Vec<String> = self
-            .members
-            .iter()
-            .map(|member| format!("{}:{}", member.spelling, member.value))
-            .collect();
-        format!("{{{}}}", members.join(","))
+        let mut text = String::with_capacity(self.len());
+        self.write(&mut text);
+        text
+    }
+
+    fn len(&self) -> usize {
+        let members = self.members.iter();
+        let lengths = members.map(|member| member.written.as_str().len() + member.value.len() + 2);
+        lengths.sum::<usize>() + 2
+    }
+
+    fn write(&self, out: &mut String) {
+        out.push('{');
+        for (at, member) in self.members.iter().enumerate() {
+            if at > 0 {
+                out.push(',');
+            }
+            out.push_str(member.written.as_str());
+            out.push(':');
+            member.value.write(out);
+        }
+        out.push('}');
+    }
+}
+
+impl PartialEq for Object {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
+impl Eq for Object {}
+
+impl fmt::Debug for Object {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.text())
     }
 }
 
@@ -118,44 +251,22 @@ impl Frame {
 
     /// Returns the same message, edited; `None` where the result is no message.
     pub(crate) fn edited(&self, edit: impl FnOnce(&mut Object)) -> Option<Self> {
-        let mut message = Object::read(self.text())?;
+        let piece = |range: &Range<usize>| Piece::Part(Arc::clone(&self.text), range.clone());
+        let members = self
+            .members
+            .iter()
+            .map(|place| Member::new(piece(&place.name), Value::Text(piece(&place.value))));
+        let mut message = Object {
+            members: members.collect(),
+        };
         edit(&mut message);
-        Self::parse(&message.text()).ok()
+        Self::of(message.text().into()).ok()
     }
 }
 
 /// Reads a JSON string; `None` for any other value.
 pub(crate) fn string(text: &str) -> Option<String> {
     serde_json::from_str(text).ok()
-}
-
-/// Calls back with each member of an object: its name as written and its value's text. `None` for what is no object.
-fn for_each_member(text: &str, mut each: impl FnMut(&str, &str)) -> Option<()> {
-    let body = text.trim().strip_prefix('{')?.strip_suffix('}')?;
-    // serde_json hands out values as raw text but not names; so the object is walked as a list of values, by hand
-    // between them. What reaches this function has been read as JSON once, so only the shape is looked at here.
-    let mut rest = body.trim_start();
-    while !rest.is_empty() {
-        let (name, after) = raw_value(rest)?;
-        let (value, after) = raw_value(after.trim_start().strip_prefix(':')?.trim_start())?;
-        each(name, value);
-        rest = after.trim_start();
-        match rest.strip_prefix(',') {
-            Some(after) => rest = after.trim_start(),
-            None if rest.is_empty() => {}
-            None => return None,
-        }
-    }
-    Some(())
-}
-
-/// The JSON value at the beginning of `text`, and what follows it.
-fn raw_value(text: &str) -> Option<(&str, &str)> {
-    let mut values = serde_json::Deserializer::from_str(text).into_iter::<&RawValue>();
-    let value = values.next()?.ok()?.get();
-    // RawValue borrows from the text: its place says where it ends.
-    let end = value.as_ptr() as usize - text.as_ptr() as usize + value.len();
-    Some((value, text.get(end..)?))
 }
 
 #[cfg(test)]

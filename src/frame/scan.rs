@@ -1,0 +1,372 @@
+//! One pass over JSON text that checks it (RFC 8259) and finds where values stand, without building any.
+//!
+//! Most bytes of a message are inside strings, so strings are read a block at a time: a block without quote, backslash and
+//! control character is passed over whole. The compiler turns that check into vector instructions.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// The bytes of a string that are looked at together.
+const BLOCK: usize = 32;
+
+/// A member of an object, or an element of an array (then without a name): where its name and its value stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The name with its quotes, as written. Empty for an element of an array.
+    pub(super) name: Range<usize>,
+    /// The value.
+    pub(super) value: Range<usize>,
+}
+
+impl Place {
+    /// The name as written in `text`, quotes included.
+    pub(super) fn name<'a>(&self, text: &'a str) -> &'a str {
+        text.get(self.name.clone()).unwrap_or_default()
+    }
+
+    /// The value as written in `text`.
+    pub(super) fn value<'a>(&self, text: &'a str) -> &'a str {
+        text.get(self.value.clone()).unwrap_or_default()
+    }
+}
+
+/// Walks an object and calls back with each member. `None` for a text that is not one JSON object, and white space around
+/// it; what was called back before that is then worth nothing.
+pub(super) fn members(text: &str, each: impl FnMut(Place)) -> Option<Scanned> {
+    Scanner::over(text).container(b'{', each)
+}
+
+/// Walks an array and calls back with each element; `None` as for [`members`].
+pub(super) fn elements(text: &str, each: impl FnMut(Place)) -> Option<Scanned> {
+    Scanner::over(text).container(b'[', each)
+}
+
+/// Reads a name as it is written, quotes included. One with a lone surrogate, which is no text, stays as it is.
+pub(super) fn read(written: &str) -> Cow<'_, str> {
+    if inner(written).contains('\\') {
+        let read = serde_json::from_str::<String>(written);
+        Cow::Owned(read.unwrap_or_else(|_| written.to_owned()))
+    } else {
+        Cow::Borrowed(inner(written))
+    }
+}
+
+/// Says whether a name as it is written, quotes included, reads so.
+pub(super) fn reads(written: &str, name: &str) -> bool {
+    inner(written) == name || inner(written).contains('\\') && read(written) == name
+}
+
+/// What stands between the quotes.
+pub(super) fn inner(written: &str) -> &str {
+    written
+        .get(1..written.len().saturating_sub(1))
+        .unwrap_or_default()
+}
+
+/// What a whole text has, beside its members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Scanned {
+    /// True where a line break stands between two tokens. None can stand inside a string.
+    pub(super) has_line_breaks: bool,
+}
+
+struct Scanner<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    has_line_breaks: bool,
+    /// Whether each open container is an object, the innermost last.
+    open: Vec<bool>,
+}
+
+impl<'a> Scanner<'a> {
+    fn over(text: &'a str) -> Self {
+        Self {
+            bytes: text.as_bytes(),
+            at: 0,
+            has_line_breaks: false,
+            open: Vec::new(),
+        }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn take(&mut self, byte: u8) -> Option<()> {
+        (self.peek()? == byte).then(|| self.at += 1)
+    }
+
+    fn white_space(&mut self) {
+        while let Some(byte) = self.peek() {
+            match byte {
+                b' ' | b'\t' => {}
+                b'\n' | b'\r' => self.has_line_breaks = true,
+                _ => return,
+            }
+            self.at += 1;
+        }
+    }
+
+    /// The whole text as one container, its direct content called back.
+    fn container(mut self, opening: u8, mut each: impl FnMut(Place)) -> Option<Scanned> {
+        let is_object = opening == b'{';
+        let closing = if is_object { b'}' } else { b']' };
+        self.white_space();
+        self.take(opening)?;
+        self.white_space();
+        if self.peek()? == closing {
+            self.at += 1;
+        } else {
+            loop {
+                let name = if is_object {
+                    self.name()?
+                } else {
+                    self.at..self.at
+                };
+                let start = self.at;
+                self.value()?;
+                each(Place {
+                    name,
+                    value: start..self.at,
+                });
+                self.white_space();
+                match self.peek()? {
+                    b',' => self.at += 1,
+                    byte if byte == closing => {
+                        self.at += 1;
+                        break;
+                    }
+                    _ => return None,
+                }
+                self.white_space();
+            }
+        }
+        self.white_space();
+        (self.at == self.bytes.len()).then_some(Scanned {
+            has_line_breaks: self.has_line_breaks,
+        })
+    }
+
+    /// A name, its colon, and the white space around that.
+    fn name(&mut self) -> Option<Range<usize>> {
+        let start = self.at;
+        self.take(b'"')?;
+        self.string()?;
+        let name = start..self.at;
+        self.white_space();
+        self.take(b':')?;
+        self.white_space();
+        Some(name)
+    }
+
+    /// A value, however deep: without recursion, for a peer chooses the depth.
+    fn value(&mut self) -> Option<()> {
+        self.open.clear();
+        loop {
+            // A value begins here.
+            match self.peek()? {
+                b'"' => {
+                    self.at += 1;
+                    self.string()?;
+                }
+                b'{' => {
+                    self.at += 1;
+                    self.white_space();
+                    if self.peek()? == b'}' {
+                        self.at += 1;
+                    } else {
+                        self.open.push(true);
+                        self.name()?;
+                        continue;
+                    }
+                }
+                b'[' => {
+                    self.at += 1;
+                    self.white_space();
+                    if self.peek()? == b']' {
+                        self.at += 1;
+                    } else {
+                        self.open.push(false);
+                        continue;
+                    }
+                }
+                b't' => self.literal(b"true")?,
+                b'f' => self.literal(b"false")?,
+                b'n' => self.literal(b"null")?,
+                b'-' | b'0'..=b'9' => self.number()?,
+                _ => return None,
+            }
+            // A value has ended here, and with it perhaps what it stands in.
+            loop {
+                let Some(&is_object) = self.open.last() else {
+                    return Some(());
+                };
+                self.white_space();
+                match (self.peek()?, is_object) {
+                    (b',', _) => {
+                        self.at += 1;
+                        self.white_space();
+                        if is_object {
+                            self.name()?;
+                        }
+                        break;
+                    }
+                    (b'}', true) | (b']', false) => {
+                        self.at += 1;
+                        self.open.pop();
+                    }
+                    _ => return None,
+                }
+            }
+        }
+    }
+
+    fn literal(&mut self, word: &[u8]) -> Option<()> {
+        self.bytes
+            .get(self.at..)?
+            .starts_with(word)
+            .then(|| self.at += word.len())
+    }
+
+    /// A number (RFC 8259 section 6).
+    fn number(&mut self) -> Option<()> {
+        if self.peek()? == b'-' {
+            self.at += 1;
+        }
+        match self.peek()? {
+            b'0' => self.at += 1,
+            _ => self.digits()?,
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.at += 1;
+            if matches!(self.peek(), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Some(())
+    }
+
+    /// One digit or more.
+    fn digits(&mut self) -> Option<()> {
+        let start = self.at;
+        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at += 1;
+        }
+        (self.at > start).then_some(())
+    }
+
+    /// The rest of a string, behind its opening quote.
+    fn string(&mut self) -> Option<()> {
+        loop {
+            let rest = self.bytes.get(self.at..)?;
+            let is_plain = |block: &&[u8]| {
+                !block
+                    .iter()
+                    .fold(false, |found, &byte| found | is_special(byte))
+            };
+            let plain = rest.chunks_exact(BLOCK).take_while(is_plain).count() * BLOCK;
+            let rest = rest.get(plain..)?;
+            let special = rest.iter().position(|&byte| is_special(byte))?;
+            self.at += plain + special + 1;
+            match rest.get(special)? {
+                b'"' => return Some(()),
+                b'\\' => self.escape()?,
+                _ => return None,
+            }
+        }
+    }
+
+    /// The rest of an escape, behind its backslash. Surrogates need no partner, as in all of JSON's grammar.
+    fn escape(&mut self) -> Option<()> {
+        let byte = self.peek()?;
+        self.at += 1;
+        match byte {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(()),
+            b'u' => {
+                let digits = self.bytes.get(self.at..self.at + 4)?;
+                self.at += 4;
+                digits.iter().all(u8::is_ascii_hexdigit).then_some(())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Says whether a byte ends a run of plain characters in a string: a quote, a backslash, or a control character, which
+/// must be escaped there (RFC 8259 section 7).
+fn is_special(byte: u8) -> bool {
+    byte == b'"' || byte == b'\\' || byte < b' '
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde::de::IgnoredAny;
+
+    /// The values of an array as this scanner finds them.
+    fn found(text: &str) -> Option<Vec<&str>> {
+        let mut values = Vec::new();
+        elements(text, |place| values.push(place.value(text)))?;
+        Some(values)
+    }
+
+    /// The same by serde_json.
+    fn expected(text: &str) -> Option<Vec<&str>> {
+        let values: Vec<&serde_json::value::RawValue> = serde_json::from_str(text).ok()?;
+        Some(
+            values
+                .into_iter()
+                .map(serde_json::value::RawValue::get)
+                .collect(),
+        )
+    }
+
+    /// Values and what is nearly one: every token of the grammar, whole and cut.
+    fn value() -> impl Strategy<Value = String> {
+        let token = prop_oneof![
+            r#"-?(0|[1-9][0-9]{0,3})(\.[0-9]{1,2})?([eE][+-]?[0-9]{1,2})?"#,
+            r#""([a-z]{0,40}|\\["\\/bfnrtu]|\\u[0-9a-fA-F]{3,4}|é|\x00|\x1f|\x7f){0,6}""#,
+            "(true|false|null|tru|-|01|1\\.|\\.1|1e|[+]1|\"|nul)",
+        ];
+        token.prop_recursive(4, 24, 4, |inner| {
+            let many = prop::collection::vec(inner, 0..4);
+            let space = "[ \t\n\r]{0,2}";
+            (many, space, "(\\[@\\]|\\{#\\}|\\[@,\\]|\\{@\\}|\\[@|@\\])").prop_map(
+                |(values, space, form)| {
+                    let object: Vec<_> = values
+                        .iter()
+                        .map(|value| format!("\"a\"{space}:{value}"))
+                        .collect();
+                    let list = values.join(&format!("{space},{space}"));
+                    form.replace('@', &list)
+                        .replace('#', &object.join(&format!(",{space}")))
+                },
+            )
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn accepts_and_finds_what_serde_json_does(values in prop::collection::vec(value(), 0..3)) {
+            let text = format!("[{}]", values.join(","));
+            prop_assert_eq!(found(&text), expected(&text));
+            let object = format!("{{\"a\":{text}}}");
+            prop_assert_eq!(members(&object, |_| {}).is_some(), serde_json::from_str::<IgnoredAny>(&object).is_ok());
+        }
+
+        #[test]
+        fn a_special_byte_is_seen_wherever_it_stands_in_a_block(before in 0..80usize, after in 0..80usize) {
+            let (before, after) = ("x".repeat(before), "y".repeat(after));
+            for special in ["\\n", "\"", "\n", "\u{1}", "\u{7f}", "\u{80}", "\\"] {
+                let text = format!("[\"{before}{special}{after}\"]");
+                prop_assert_eq!(found(&text), expected(&text));
+            }
+        }
+    }
+}
