@@ -91,7 +91,9 @@ impl Parsed {
             reason,
         };
         match batch::read(&text).ok_or_else(|| fault(&text))? {
-            ReadBatch::Members(members) if members.is_empty() => Err(refused("an empty batch".into())),
+            ReadBatch::Members(members) if members.is_empty() => {
+                Err(refused("an empty batch".into()))
+            }
             ReadBatch::Members(members) => {
                 Ok(Self::Batch(members.into_iter().map(Frame::parse).collect()))
             }

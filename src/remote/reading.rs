@@ -24,6 +24,8 @@ use crate::text::printable;
 
 /// The bytes that are read of a body that says nothing to the host.
 const MAX_UNREAD: usize = 64 * 1024;
+/// The bytes that are reserved for a body before they have come, whatever length it claims.
+const MAX_RESERVED: u64 = 32 * 1024 * 1024;
 /// The bytes that are kept of a page in the place of an answer.
 const MAX_HEAD: usize = 2 * 1024;
 /// The longest field name that a stream of events may begin with, and its colon.
@@ -143,11 +145,13 @@ impl Https {
                 return Err(self.too_large(limit));
             }
         };
-        let begun = stream::iter([Ok(Bytes::from(begun))]);
-        let pieces = begun.chain(pieces).boxed();
         match start {
             Start::Nothing => Ok(Answer::Accepted(head)),
-            Start::Events => Ok(Answer::Stream(head, self.events(pieces))),
+            Start::Events => {
+                let begun = stream::iter([Ok(Bytes::from(begun))]);
+                let pieces = begun.chain(pieces).boxed();
+                Ok(Answer::Stream(head, self.events(pieces)))
+            }
             Start::Other if label == Label::Open => {
                 let labelled = match types.is_empty() {
                     true => "without a content type".to_owned(),
@@ -162,7 +166,10 @@ impl Https {
                 )))
             }
             Start::Json | Start::Other => {
-                let body = self.whole(pieces, limit).await?;
+                let expected = length.unwrap_or_default().min(MAX_RESERVED);
+                let expected = usize::try_from(expected).unwrap_or_default();
+                begun.reserve_exact(expected.saturating_sub(begun.len()));
+                let body = self.whole(begun, pieces, limit).await?;
                 self.message(head, body)
             }
         }
@@ -182,7 +189,7 @@ impl Https {
                 };
             }
         };
-        match Parsed::read(&text) {
+        match Parsed::read_owned(text) {
             Ok(parsed) => Ok(Answer::Json(head, parsed)),
             Err(malformed) => Err(self.not_mcp(&format!(
                 "a JSON body that is no message: {}",
@@ -225,8 +232,13 @@ impl Https {
         let _ = time::timeout(Duration::from_secs(1), read).await;
     }
 
-    async fn whole(&self, mut pieces: Pieces, limit: usize) -> Result<Vec<u8>, TransportError> {
-        let mut body = Vec::new();
+    /// Reads the rest of a body of which some is there.
+    async fn whole(
+        &self,
+        mut body: Vec<u8>,
+        mut pieces: Pieces,
+        limit: usize,
+    ) -> Result<Vec<u8>, TransportError> {
         while let Some(piece) = pieces.next().await {
             let piece = piece.map_err(|error| self.broken(error))?;
             if body.len() + piece.len() > limit {
