@@ -37,8 +37,8 @@ const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
 
 /// Redirects followed for one request.
 const MAX_REDIRECTS: u32 = 3;
-/// Idle connections kept for the next exchange, and how long.
-const IDLE_CONNECTIONS: usize = 64;
+/// The time for which an idle connection is kept for the next exchange; as many are kept as there were exchanges at
+/// once, which `--max-in-flight` bounds.
 const IDLE_TIME: Duration = Duration::from_secs(90);
 /// The time for which one exchange keeps others from using up the nonces that its proofs want.
 const PROVING: Duration = Duration::from_secs(2);
@@ -105,7 +105,6 @@ impl Https {
             .referer(false)
             .user_agent(&settings.user_agent)
             .connect_timeout(settings.connect_timeout)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .pool_idle_timeout(IDLE_TIME)
             .tcp_keepalive(KEEP_ALIVE)
             .tcp_nodelay(true)
