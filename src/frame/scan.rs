@@ -1,13 +1,17 @@
 //! One pass over JSON text that checks it (RFC 8259) and finds where values stand, without building any.
 //!
-//! Most bytes of a message are inside strings, so strings are read a block at a time: a block without quote, backslash and
-//! control character is passed over whole. The compiler turns that check into vector instructions.
+//! Most bytes of a message are inside strings, so strings are read eight bytes at a time, as one number: a word without
+//! quote, backslash and control character is passed over whole. That is as fast in a build for size.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 /// The bytes of a string that are looked at together.
-const BLOCK: usize = 32;
+const WORD: usize = 8;
+/// One in each byte of a word.
+const ONES: u64 = u64::MAX / 255;
+/// The highest bit of each byte of a word.
+const HIGH: u64 = ONES << 7;
 
 /// A member of an object, or an element of an array (then without a name): where its name and its value stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -264,15 +268,13 @@ impl<'a> Scanner<'a> {
     fn string(&mut self) -> Option<()> {
         loop {
             let rest = self.bytes.get(self.at..)?;
-            let is_plain = |block: &&[u8]| {
-                !block
-                    .iter()
-                    .fold(false, |found, &byte| found | is_special(byte))
+            let (words, last) = rest.as_chunks::<WORD>();
+            let marks = words.iter().map(|word| specials(u64::from_le_bytes(*word)));
+            let special = match marks.enumerate().find(|(_, marks)| *marks != 0) {
+                Some((at, marks)) => at * WORD + (marks.trailing_zeros() / 8) as usize,
+                None => rest.len() - last.len() + last.iter().position(|&byte| is_special(byte))?,
             };
-            let plain = rest.chunks_exact(BLOCK).take_while(is_plain).count() * BLOCK;
-            let rest = rest.get(plain..)?;
-            let special = rest.iter().position(|&byte| is_special(byte))?;
-            self.at += plain + special + 1;
+            self.at += special + 1;
             match rest.get(special)? {
                 b'"' => return Some(()),
                 b'\\' => self.escape()?,
@@ -295,6 +297,14 @@ impl<'a> Scanner<'a> {
             _ => None,
         }
     }
+}
+
+/// The lowest mark is on the first byte of a little-endian word that [`is_special`]; none if no byte is. What is marked
+/// behind that may be wrong: a subtraction borrows from the next byte where it finds something.
+fn specials(word: u64) -> u64 {
+    let below = |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word;
+    let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    (below(word, b' ') | is(b'"') | is(b'\\')) & HIGH
 }
 
 /// Says whether a byte ends a run of plain characters in a string: a quote, a backslash, or a control character, which
