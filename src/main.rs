@@ -102,7 +102,7 @@ fn run(cli: Cli, env: &Environment, stderr: &Output) -> Result<(), Failure> {
         let ends_at_a_signal = !matches!(cli.command, None | Some(Command::Helper));
         let command = async {
             match cli.command {
-                None => commands::bridge::run(cli.bridge, env, stderr).await,
+                None => Box::pin(commands::bridge::run(cli.bridge, env, stderr)).await,
                 Some(Command::Login(args)) => commands::login::run(&args, env).await,
                 Some(Command::Logout(args)) => commands::logout::run(&args, env).await,
                 Some(Command::Status(args)) => commands::status::run(&args, env).await,

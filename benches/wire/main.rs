@@ -11,6 +11,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::print_stdout,
     clippy::print_stderr,
     clippy::disallowed_methods,
@@ -252,8 +253,8 @@ impl Party {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let stdin = child.stdin.take()?;
-        let stdout = BufReader::with_capacity(256 << 10, child.stdout.take()?);
+        let stdin = child.stdin.take().unwrap();
+        let stdout = BufReader::with_capacity(256 << 10, child.stdout.take().unwrap());
         Some(Bridge {
             child,
             stdin,

@@ -167,10 +167,10 @@ impl<R: Remote> Bridge<R> {
             self.early_initialize.discovers(id, remembered);
         }
         let first = self.early_initialize.on_host_message(&frame);
-        self.to_translator(first.into_iter().chain([frame])).await
+        self.translate(first.into_iter().chain([frame])).await
     }
 
-    async fn to_translator(
+    async fn translate(
         &mut self,
         frames: impl IntoIterator<Item = Frame>,
     ) -> Result<(), WriterGone> {
@@ -200,7 +200,7 @@ impl<R: Remote> Bridge<R> {
         if is_asked {
             let closed = self.exchanges.authorizer.vault_is_closed();
             self.early_initialize.waits(closed == Some(Closed::Locked));
-            return self.to_translator([]).await;
+            return self.translate([]).await;
         }
         for news in self.early_initialize.unlocked() {
             if let Some(written) = self.inflight.close(news) {
@@ -209,7 +209,7 @@ impl<R: Remote> Bridge<R> {
         }
         // Requests that waited for a sign-in go on by themselves when it is done.
         let first = self.early_initialize.replay();
-        self.to_translator(first).await
+        self.translate(first).await
     }
 
     /// Returns the time of the early answer, if a user is waited for: counted from the host's request or the start of

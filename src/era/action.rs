@@ -57,7 +57,7 @@ pub struct Post {
     /// The longest time for its answer, beside `--call-timeout`: requests of our own do not wait for ever.
     pub patience: Option<Duration>,
     /// The host waits for the outcome. Only then may a challenge lead to a user being asked to sign in; any other ends
-    /// as [`Arrival::Refused`] with the status of the challenge.
+    /// as [`crate::era::Arrival::Refused`] with the status of the challenge.
     pub is_asked_by_host: bool,
 }
 

@@ -44,7 +44,7 @@ pub struct Frame {
     /// Shared, because a frame is kept until it is answered, in case it must be sent again.
     text: Arc<String>,
     /// Where its members stand in the text.
-    members: Arc<[Place]>,
+    members: Arc<Vec<Place>>,
     outline: Outline,
 }
 
@@ -135,7 +135,7 @@ impl Frame {
         }
         Ok(Self {
             text: Arc::new(text.into_owned()),
-            members: members.into(),
+            members: Arc::new(members),
             outline,
         })
     }
@@ -150,7 +150,7 @@ impl Frame {
         );
         Self {
             text: Arc::new(text),
-            members: members.into(),
+            members: Arc::new(members),
             outline,
         }
     }

@@ -104,7 +104,7 @@ pub enum AnswerBody {
     Text(String),
 }
 
-/// The reason why no answer came; the recording's words for [`crate::remote::Fault`].
+/// The reason why no answer came; the recording's words for [`crate::remote::TransportError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultKind {

@@ -61,7 +61,7 @@ impl Modern {
         match self.waiting.remove(&token) {
             Some(LostRequest::Call(call)) => self.call_anew(call, actions),
             Some(LostRequest::RefreshTools(refresh_tools)) => {
-                self.refresh_tools(refresh_tools, actions)
+                self.refresh_tools(refresh_tools, actions);
             }
             None => {}
         }

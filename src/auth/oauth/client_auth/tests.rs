@@ -108,7 +108,7 @@ fn refreshed(client: &Client) -> (Option<String>, String) {
     };
     let _ = request.request_async(&capture).now_or_never().unwrap();
     let (head, body) = seen.into_inner().unwrap().unwrap().into_parts();
-    sent(client, head.headers, body)
+    sent(client, head.headers, &body)
 }
 
 /// Returns what a token endpoint gets of a form of our own: the header, and the form.
@@ -117,11 +117,11 @@ fn granted(client: &Client) -> (Option<String>, String) {
     form.append_pair("grant_type", "client_credentials");
     form.append_pair("resource", "https://mcp.example.com/");
     let (headers, body) = with_client_id(client, form);
-    sent(client, headers, body)
+    sent(client, headers, &body)
 }
 
-fn sent(client: &Client, headers: HeaderMap, body: Vec<u8>) -> (Option<String>, String) {
-    let (headers, body) = authenticated(client, headers, &body).unwrap();
+fn sent(client: &Client, headers: HeaderMap, body: &[u8]) -> (Option<String>, String) {
+    let (headers, body) = authenticated(client, headers, body).unwrap();
     let header = headers.get(AUTHORIZATION);
     let header = header.map(|value| value.to_str().unwrap().to_owned());
     (header, String::from_utf8(body).unwrap())
