@@ -89,7 +89,7 @@ pub fn directories(base: &Path) -> Vec<Directory> {
 }
 
 /// A file's content and the time it was written, in seconds since 1970.
-pub struct Kept {
+pub struct TokenFile {
     /// The content, which may hold tokens.
     pub bytes: Zeroizing<Vec<u8>>,
     /// The time at which it was written.
@@ -123,7 +123,7 @@ const LARGEST: u64 = 1 << 20;
 ///
 /// # Errors
 /// See [`Error`].
-pub fn read(path: &Path) -> Result<Option<Kept>, Error> {
+pub fn read(path: &Path) -> Result<Option<TokenFile>, Error> {
     let file = match open(path) {
         Ok(file) => file,
         Err(Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -145,7 +145,7 @@ pub fn read(path: &Path) -> Result<Option<Kept>, Error> {
         return Err(Error::TooLarge);
     }
     let written = clock::seconds(metadata.modified()?);
-    Ok(Some(Kept { bytes, written }))
+    Ok(Some(TokenFile { bytes, written }))
 }
 
 /// Renames a file that was taken over; false if there is none.

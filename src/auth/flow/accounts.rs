@@ -88,14 +88,14 @@ pub async fn status(vault: &Vault) -> Result<Vec<Status>, store::Error> {
         if kind != EntryKind::Oauth {
             continue;
         }
-        let Some(kept) = vault.read(&name).await? else {
+        let Some(stored) = vault.read(&name).await? else {
             continue;
         };
-        let Some(entry) = TokenRecord::read(&kept.content) else {
+        let Some(entry) = TokenRecord::read(&stored.content) else {
             continue;
         };
         found.push(Status {
-            revision: kept.rev,
+            revision: stored.rev,
             provider: known_quirks(&entry.issuer).name,
             quirks: known_quirks(&entry.issuer).words(),
             learned: entry.learned.words(),
@@ -122,13 +122,13 @@ pub async fn status(vault: &Vault) -> Result<Vec<Status>, store::Error> {
 
 /// The accounts beside this one that are the same user, each once.
 pub fn accounts_of(all: &[Status], user: &User, account: &str) -> Vec<String> {
-    let is_one = |kept: &&Status| {
-        kept.account != account && kept.user.as_ref().is_some_and(|it| it.is(user))
+    let is_one = |other: &&Status| {
+        other.account != account && other.user.as_ref().is_some_and(|it| it.is(user))
     };
     let mut names: Vec<String> = all
         .iter()
         .filter(is_one)
-        .map(|kept| kept.account.clone())
+        .map(|other| other.account.clone())
         .collect();
     names.sort();
     names.dedup();
@@ -168,10 +168,10 @@ pub async fn near(
     resource: &str,
     account: Option<&str>,
 ) -> Result<Vec<(String, String)>, store::Error> {
-    let is_meant = |(kept, whose): &(String, String)| {
-        let is_itself = canonical_text(kept) == canonical_text(resource)
+    let is_meant = |(other, whose): &(String, String)| {
+        let is_itself = canonical_text(other) == canonical_text(resource)
             && account.is_none_or(|account| account == whose);
-        !is_itself && is_near(kept, resource)
+        !is_itself && is_near(other, resource)
     };
     let mut near = places(vault).await?;
     near.retain(is_meant);
@@ -246,7 +246,7 @@ pub async fn logout(
             continue;
         }
         let entry = vault.read(&name).await?;
-        let entry = entry.and_then(|kept| TokenRecord::read(&kept.content));
+        let entry = entry.and_then(|stored| TokenRecord::read(&stored.content));
         let is_unreadable = entry.is_none();
         if let Some(mut entry) = entry {
             entry.client = with_key(&entry, settings);

@@ -461,7 +461,7 @@ fn entry(
     // What is shown is the ID token itself.
     let is_id = settings.use_id_token;
     let id = is_id.then(|| IdTokenClaims::read(tokens.access.expose()));
-    let kept = TokenSet {
+    let tokens_now = TokenSet {
         access: tokens.access,
         refresh,
         lifetime: tokens.lifetime,
@@ -472,7 +472,7 @@ fn entry(
         id: id.flatten(),
         user: None,
     };
-    entry.renew(kept, tokens.issued, random::fraction());
+    entry.renew(tokens_now, tokens.issued, random::fraction());
     entry.scope_granted = entry
         .scope_granted
         .or_else(|| entry.scope_requested.clone());

@@ -223,11 +223,11 @@ fn listen_address(
     settings: &Settings,
     server: &AuthorizationServer,
     fixed: Option<&str>,
-    kept: Option<&Url>,
+    registered: Option<&Url>,
 ) -> ListenAddress {
     let announced = settings.redirect_uri.as_deref();
     let parsed = announced.and_then(|uri| Url::parse(uri).ok());
-    let pattern = parsed.as_ref().or(kept);
+    let pattern = parsed.as_ref().or(registered);
     let host = settings
         .callback_host
         .clone()
@@ -237,7 +237,7 @@ fn listen_address(
                 .map(str::to_owned)
         })
         .or_else(|| {
-            kept?
+            registered?
                 .host_str()
                 .map(|host| host.trim_matches(['[', ']']).to_owned())
         });

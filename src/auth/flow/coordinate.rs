@@ -146,7 +146,7 @@ pub(in crate::auth) async fn sign_in_for_others(
         let Settings { url, now, .. } = &*context.settings;
         key.fetch(context.store.vault(), url, now).await?;
     }
-    let before = context.store.stored().await?.map(|kept| kept.entry);
+    let before = context.store.stored().await?.map(|stored| stored.entry);
     let record = context.status.record().await;
     let none = None;
     let reached = reached(
@@ -176,8 +176,8 @@ async fn reached(
 ) -> Result<Option<(TokenRecord, Origin)>, Cause> {
     let is_news = Some(&record.attempt) != old.as_ref();
     let is_done = is_news && record.phase == Phase::Done;
-    if let Some(kept) = context.store.stored().await? {
-        let entry = kept.entry;
+    if let Some(stored) = context.store.stored().await? {
+        let entry = stored.entry;
         let is_newer = before
             .as_ref()
             .is_none_or(|before| !entry.access.same_as(before.access.expose()));

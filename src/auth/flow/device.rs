@@ -270,8 +270,8 @@ async fn select_client(
         }
         return Ok((name, client));
     }
-    if let Some(kept) = context.store.registration(&name).await? {
-        return Ok((name, kept.client));
+    if let Some(registered) = context.store.registration(&name).await? {
+        return Ok((name, registered.client));
     }
     if context.settings.registration_token.is_some() {
         context.store.belongs_there(None, server).await?;
@@ -298,14 +298,14 @@ async fn register(
             }
             registered => registered?,
         };
-    let kept = ClientRecord {
+    let registered = ClientRecord {
         client: registered.client,
         redirect_uri: redirect_uri.to_owned(),
         expires_at: registered.expires_at,
         known_at: context.now(),
     };
-    context.store.save_registration(name, &kept).await;
-    Ok(kept.client)
+    context.store.save_registration(name, &registered).await;
+    Ok(registered.client)
 }
 
 const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";

@@ -146,17 +146,17 @@ pub(in crate::auth) async fn last_used(
         if kind != EntryKind::Oauth || !parts.is_of(settings) {
             continue;
         }
-        let Some(kept) = store.vault().read(&name).await? else {
+        let Some(stored) = store.vault().read(&name).await? else {
             continue;
         };
-        let entry = TokenRecord::read(&kept.content);
+        let entry = TokenRecord::read(&stored.content);
         if entry.as_ref().is_some_and(|entry| entry.grant != grant) {
             continue;
         }
         let signed_in_at = entry.as_ref().map_or(0, |entry| entry.signed_in_at);
         let is_ours = parts.is_for(settings);
         found.push((
-            (signed_in_at, kept.rev),
+            (signed_in_at, stored.rev),
             is_ours,
             UsedServer::of(&parts, entry.as_ref()),
         ));

@@ -29,7 +29,9 @@ pub(in crate::auth) async fn obtain(
     let held = start.held.as_ref();
     let (challenge, before) = match why {
         Trigger::Expiring => return silent::renew_in_time(context, held).await,
-        Trigger::Requested(challenge) => (challenge, store.stored().await?.map(|kept| kept.entry)),
+        Trigger::Requested(challenge) => {
+            (challenge, store.stored().await?.map(|stored| stored.entry))
+        }
         Trigger::Challenged { challenge, .. } => {
             match silent::without_user(context, held, why, challenge).await? {
                 Silent::Obtained(record, origin) => return Ok((record, origin)),

@@ -33,19 +33,19 @@ pub(in crate::auth) async fn renew_in_time(
     held: Option<&Current>,
 ) -> Result<(TokenRecord, Origin), Cause> {
     let _lock = context.store.lock().await?;
-    let Some(kept) = context.store.stored().await? else {
+    let Some(stored) = context.store.stored().await? else {
         return Err(Cause::NoUser);
     };
     let now = context.now();
-    if !kept.entry.is_due(now) && is_other(&kept.entry, held) {
-        return Ok((kept.entry, Origin::Stored));
+    if !stored.entry.is_due(now) && is_other(&stored.entry, held) {
+        return Ok((stored.entry, Origin::Stored));
     }
-    if kept.entry.state == TokenState::NeedsLogin || kept.entry.refresh.is_none() {
+    if stored.entry.state == TokenState::NeedsLogin || stored.entry.refresh.is_none() {
         return Err(Cause::NoUser);
     }
-    let is_dead = kept.entry.has_expired(now);
-    let origin = renewed_from(&kept.entry, held);
-    let entry = stored_refresh::refresh(context, kept, is_dead).await?;
+    let is_dead = stored.entry.has_expired(now);
+    let origin = renewed_from(&stored.entry, held);
+    let entry = stored_refresh::refresh(context, stored, is_dead).await?;
     Ok((entry, origin))
 }
 
@@ -57,48 +57,48 @@ pub(in crate::auth) async fn without_user(
     challenge: &Challenge,
 ) -> Result<Silent, Cause> {
     let _lock = context.store.lock().await?;
-    let Some(mut kept) = context.store.stored().await? else {
+    let Some(mut stored) = context.store.stored().await? else {
         return Ok(Silent::NeedsSignIn(None));
     };
     let now = context.now();
-    if is_other_than(why, &kept.entry)
-        && is_enough(challenge, &kept.entry)
-        && !kept.entry.has_expired(now)
+    if is_other_than(why, &stored.entry)
+        && is_enough(challenge, &stored.entry)
+        && !stored.entry.has_expired(now)
     {
-        return Ok(Silent::Obtained(kept.entry, Origin::Stored));
+        return Ok(Silent::Obtained(stored.entry, Origin::Stored));
     }
-    let is_refreshable = kept.entry.refresh.is_some()
-        && kept.entry.state != TokenState::NeedsLogin
+    let is_refreshable = stored.entry.refresh.is_some()
+        && stored.entry.state != TokenState::NeedsLogin
         && !challenge.wants_more_scope();
     if !is_refreshable {
-        return Ok(Silent::NeedsSignIn(Some(kept.entry)));
+        return Ok(Silent::NeedsSignIn(Some(stored.entry)));
     }
     // A token that ought to be good: once more, and then it is the server that has to be told of. A person could do no
     // better as long as the refresh token is good and is what the server wants.
-    if !kept.entry.is_due(now) {
-        let lately = kept.entry.issued_anew_within(FRESH, now);
-        let is_other_kind = is_of_another_kind(challenge, &kept.entry);
+    if !stored.entry.is_due(now) {
+        let lately = stored.entry.issued_anew_within(FRESH, now);
+        let is_other_kind = is_of_another_kind(challenge, &stored.entry);
         if lately > 0
             && (is_other_kind
-                || has_moved(&context.http, &context.settings, challenge, &kept.entry).await)
+                || has_moved(&context.http, &context.settings, challenge, &stored.entry).await)
         {
-            return Ok(Silent::NeedsSignIn(Some(kept.entry)));
+            return Ok(Silent::NeedsSignIn(Some(stored.entry)));
         }
         if lately >= MOST_ANEW {
             return Err(Cause::Rejected {
-                host: issuer_host(&kept.entry),
+                host: issuer_host(&stored.entry),
                 is_renewable: true,
             });
         }
-        kept.entry.is_issued_anew(now);
+        stored.entry.is_issued_anew(now);
     }
-    let origin = renewed_from(&kept.entry, held);
-    match stored_refresh::refresh(context, kept, true).await {
+    let origin = renewed_from(&stored.entry, held);
+    match stored_refresh::refresh(context, stored, true).await {
         Ok(entry) => Ok(Silent::Obtained(entry, origin)),
         Err(why) if is_final(&why) => Err(why),
         Err(why) => {
             tracing::info!(%why, "the refresh token is of no use");
-            let before = context.store.stored().await?.map(|kept| kept.entry);
+            let before = context.store.stored().await?.map(|stored| stored.entry);
             Ok(Silent::NeedsSignIn(before))
         }
     }
@@ -152,8 +152,8 @@ async fn has_moved(
 }
 
 /// Returns the origin of a renewal of this record. Its sign-in is known only if it is the record that was held.
-fn renewed_from(kept: &TokenRecord, held: Option<&Current>) -> Origin {
-    if is_other(kept, held) {
+fn renewed_from(stored: &TokenRecord, held: Option<&Current>) -> Origin {
+    if is_other(stored, held) {
         Origin::TakenOver
     } else {
         Origin::Refreshed

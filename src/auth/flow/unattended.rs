@@ -96,7 +96,7 @@ async fn already_there(
     why: &Trigger,
     held: Option<&Current>,
 ) -> Result<Option<TokenRecord>, Cause> {
-    let Some(entry) = context.store.stored().await?.map(|kept| kept.entry) else {
+    let Some(entry) = context.store.stored().await?.map(|stored| stored.entry) else {
         return Ok(None);
     };
     let now = context.now();
@@ -119,7 +119,7 @@ async fn request(
     if context.leaving.is_cancelled() {
         return Err(Cause::Leaving);
     }
-    let before = context.store.stored().await?.map(|kept| kept.entry);
+    let before = context.store.stored().await?.map(|stored| stored.entry);
     match (why, before) {
         (Trigger::Expiring, Some(before)) => repeat(context, before, id_token).await,
         (Trigger::Expiring, None) => Err(Cause::NoUser),

@@ -111,12 +111,12 @@ async fn save_user(store: &CredentialStore, entry: &TokenRecord) {
     let Ok(_lock) = store.lock_within(PATIENCE).await else {
         return;
     };
-    if let Ok(Some(mut kept)) = store.stored().await
-        && kept.entry.access.same_as(entry.access.expose())
+    if let Ok(Some(mut stored)) = store.stored().await
+        && stored.entry.access.same_as(entry.access.expose())
     {
-        kept.entry.user.clone_from(&entry.user);
+        stored.entry.user.clone_from(&entry.user);
         store
-            .save(&kept.name, &kept.entry, revision(kept.rev))
+            .save(&stored.name, &stored.entry, revision(stored.rev))
             .await;
     }
 }
@@ -156,10 +156,10 @@ pub(in crate::auth) async fn has_other_account(
     issuer: &str,
 ) -> bool {
     let all = accounts::status(vault).await.unwrap_or_default();
-    all.iter().any(|kept| {
-        kept.grant == GrantType::User
-            && kept.account != settings.account
-            && same_issuer(&kept.issuer, issuer)
+    all.iter().any(|other| {
+        other.grant == GrantType::User
+            && other.account != settings.account
+            && same_issuer(&other.issuer, issuer)
     })
 }
 

@@ -11,7 +11,7 @@ use crate::commands::import::bridge_settings::settings_of;
 use crate::commands::import::error::Error;
 use crate::commands::import::sources::{Candidate, CandidateFiles};
 use crate::mcp_remote::records;
-use crate::mcp_remote::token_files::{self, Kept, Lease};
+use crate::mcp_remote::token_files::{self, Lease, TokenFile};
 use crate::settings::{self, Environment};
 use crate::store::Vault;
 
@@ -32,7 +32,7 @@ impl Import<'_> {
         self.files.directory.file(&self.files.key, name)
     }
 
-    fn read(&self, name: &str) -> Result<Option<Kept>, Error> {
+    fn read(&self, name: &str) -> Result<Option<TokenFile>, Error> {
         let path = self.file(name);
         token_files::read(&path).map_err(|why| Error::File { path, why })
     }
