@@ -189,8 +189,7 @@ impl Cache {
             }
             return;
         }
-        let result = frame.member("result").unwrap_or_default();
-        let freshness = Freshness::of(result, open.request.kind, self.default);
+        let freshness = Freshness::of(frame, open.request.kind, self.default);
         open.freshness = freshness.map(|freshness| (freshness, self.now));
     }
 
@@ -211,7 +210,7 @@ impl Cache {
             return;
         };
         let is_somebody_elses = freshness.is_private && open.identity != self.identity;
-        if !is_somebody_elses && frame.member("result").is_some_and(key::is_complete) {
+        if !is_somebody_elses && key::is_complete(frame) {
             self.entries
                 .put(open.key, open.request, frame.clone(), freshness, since);
         }

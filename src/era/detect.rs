@@ -112,7 +112,7 @@ pub(crate) enum Evidence {
 pub(crate) fn evidence(arrival: &Arrival) -> Evidence {
     match arrival {
         Arrival::Frame(frame) if frame.is_response() => match frame.member("result") {
-            Some(result) if member_of(result, "resultType").is_some() => Evidence::Modern,
+            Some(_) if frame.member_in("result", "resultType").is_some() => Evidence::Modern,
             Some(_) => Evidence::Nothing,
             None => match evidence_of(frame) {
                 None if code(frame).is_some_and(|code| NOT_DONE.contains(&code)) => {

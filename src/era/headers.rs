@@ -50,7 +50,7 @@ pub(crate) fn of(frame: &Frame, tools: &Tools) -> HeaderMap {
     let Some(method) = frame.method() else {
         return headers;
     };
-    let params = frame.member("params").and_then(Object::read);
+    let params = frame.object("params");
     let params = params.unwrap_or_default();
     let version = params.get("_meta").and_then(version);
     if let Some(version) = version.as_deref().and_then(visible_value) {

@@ -23,7 +23,7 @@ use super::legacy::{error_reply, to_bridge_error};
 use super::protocol::{HEADER_MISMATCH, UNSUPPORTED_VERSION};
 use super::{Action, Arrival, ExchangeId, Pair, Relay};
 use crate::frame::{BridgeError, Frame, Id, Outline};
-use edits::{in_supported_version, with_result, with_result_type};
+use edits::{in_supported_version, with_result_type};
 use open::{Call, OpenExchange, RefreshTools};
 pub use state::Modern;
 use subscription::Subscriptions;
@@ -141,12 +141,16 @@ impl Modern {
         match self.open.remove(&exchange) {
             Some(OpenExchange::Call(call)) => {
                 let answer = match with_result_type(frame) {
-                    Some(result) if call.frame.method() == Some("tools/list") => {
+                    Some(answer) if call.frame.method() == Some("tools/list") => {
                         let is_first = call.frame.param("cursor").is_none_or(|it| it == "null");
-                        let page = self.tools.page(&result, is_first);
-                        Some(with_result(frame, page.without_hidden.unwrap_or(result)))
+                        let result = answer.member("result").unwrap_or_default();
+                        let page = self.tools.page(result, is_first);
+                        Some(match page.without_hidden {
+                            Some(shown) => answer.edit(|message| message.set("result", shown)),
+                            None => answer,
+                        })
                     }
-                    Some(result) => Some(with_result(frame, result)),
+                    Some(answer) => Some(answer),
                     None => {
                         let unknown = "The server's answer is of a kind that is not known.";
                         error_reply(&call.frame, &BridgeError::new("bad_answer", unknown))

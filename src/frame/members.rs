@@ -5,9 +5,9 @@ use std::ops::Range;
 use super::id::Id;
 use super::malformed::{INVALID_REQUEST, Malformed};
 use super::outline::Outline;
-use super::scan::{self, Place};
+use super::scan::{self, Member};
 
-/// Where the members of a message stand that say what it is. The last of two with one name counts, as in JavaScript.
+/// The members of a message that say what it is. The last of two with one name counts, as in JavaScript.
 #[derive(Default)]
 pub(super) struct Members<'a> {
     version: Option<&'a str>,
@@ -24,10 +24,10 @@ pub(super) struct Members<'a> {
 
 impl<'a> Members<'a> {
     /// Those of a text, by the places of all its members.
-    pub(super) fn of(text: &'a str, places: &[Place]) -> Self {
+    pub(super) fn of(text: &'a str, members: &[Member]) -> Self {
         let mut found = Self::default();
         let (mut result, mut error) = (None, None);
-        for place in places {
+        for Member { place, .. } in members {
             let (name, value) = (place.name(text), place.value(text));
             if scan::reads(name, "jsonrpc") {
                 found.version = Some(value);

@@ -36,15 +36,15 @@ pub use outline::Outline;
 
 use batch::ReadBatch;
 use members::Members;
-use scan::Place;
+use scan::{Member, Place};
 
 /// A JSON-RPC message on one line.
 #[derive(Clone)]
 pub struct Frame {
     /// Shared, because a frame is kept until it is answered, in case it must be sent again.
     text: Arc<String>,
-    /// Where its members stand in the text.
-    members: Arc<Vec<Place>>,
+    /// The places of its members in the text.
+    members: Arc<Vec<Member>>,
     outline: Outline,
 }
 
@@ -115,9 +115,7 @@ impl Frame {
 
     /// Reads a text without white space and byte order mark around it.
     fn of(mut text: Cow<'_, str>) -> Result<Self, Malformed> {
-        let mut members = Vec::new();
-        let scanned = scan::members(&text, |place| members.push(place));
-        let scanned = scanned.ok_or_else(|| fault(&text))?;
+        let (mut members, scanned) = scan::message(&text).ok_or_else(|| fault(&text))?;
         let found = Members::of(&text, &members);
         let outline = found.outline()?;
         let unwanted = match outline {
@@ -130,8 +128,7 @@ impl Frame {
         if !unwanted.is_empty() || scanned.has_line_breaks {
             // Line breaks cannot stand inside a JSON string, so those in valid JSON are layout and can go.
             text = without(&text, &unwanted).replace(['\n', '\r'], "").into();
-            members.clear();
-            scan::members(&text, |place| members.push(place));
+            (members, _) = scan::message(&text).ok_or_else(|| fault(&text))?;
         }
         Ok(Self {
             text: Arc::new(text.into_owned()),
@@ -142,15 +139,14 @@ impl Frame {
 
     /// A message of our own: its outline and its text, which is a JSON object on one line.
     fn ours(outline: Outline, text: String) -> Self {
-        let mut members = Vec::new();
-        let scanned = scan::members(&text, |place| members.push(place));
+        let read = scan::message(&text);
         debug_assert!(
-            scanned.is_some_and(|it| !it.has_line_breaks),
+            read.as_ref().is_some_and(|(_, it)| !it.has_line_breaks),
             "no JSON object on one line"
         );
         Self {
             text: Arc::new(text),
-            members: Arc::new(members),
+            members: Arc::new(read.map(|(members, _)| members).unwrap_or_default()),
             outline,
         }
     }
@@ -199,20 +195,34 @@ impl Frame {
 
     /// Returns the code of an error answer.
     pub fn error_code(&self) -> Option<i64> {
-        member_of(self.member("error")?, "code")?.parse().ok()
+        self.member_in("error", "code")?.parse().ok()
     }
 
     /// Returns a top-level member as its JSON text (`params`, `result`, `error`), with its quotes and escapes. Of two with one
     /// name it is the last, as in JavaScript; the peer may take the first.
     pub fn member(&self, name: &str) -> Option<&str> {
-        let mut members = self.members.iter().rev();
-        let place = members.find(|place| scan::reads(place.name(&self.text), name))?;
+        self.find(name).map(|member| member.place.value(&self.text))
+    }
+
+    /// Returns a member of a top-level member as [`Frame::member`] does.
+    pub fn member_in(&self, outer: &str, name: &str) -> Option<&str> {
+        let outer = self.find(outer)?;
+        let Some(members) = &outer.members else {
+            return member_of(outer.place.value(&self.text), name);
+        };
+        let is_it = |place: &&Place| scan::reads(place.name(&self.text), name);
+        let place = members.iter().rev().find(is_it)?;
         Some(place.value(&self.text))
     }
 
-    /// Returns a member of `params` as [`Frame::member`] returns one of the message.
+    /// Returns a member of `params` as [`Frame::member`] does.
     pub fn param(&self, name: &str) -> Option<&str> {
-        member_of(self.member("params")?, name)
+        self.member_in("params", name)
+    }
+
+    fn find(&self, name: &str) -> Option<&Member> {
+        let is_it = |member: &&Member| scan::reads(member.place.name(&self.text), name);
+        self.members.iter().rev().find(is_it)
     }
 
     /// The id that a `notifications/cancelled` names.

@@ -38,6 +38,8 @@ enum Piece {
 #[derive(Clone)]
 enum Value {
     Text(Piece),
+    /// An object whose members have been found already.
+    Message(Arc<String>, scan::Member),
     /// An object that was edited, and its text once that has been asked for.
     Edited(Object, OnceLock<String>),
 }
@@ -55,6 +57,7 @@ impl Value {
     fn as_str(&self) -> &str {
         match self {
             Self::Text(piece) => piece.as_str(),
+            Self::Message(text, member) => member.place.value(text),
             Self::Edited(object, text) => text.get_or_init(|| object.text()),
         }
     }
@@ -64,21 +67,25 @@ impl Value {
         match self {
             Self::Text(Piece::Part(text, range)) => Object::within(text, range.clone()),
             Self::Text(Piece::Own(text)) => Object::read(text),
+            Self::Message(text, member) => match &member.members {
+                Some(places) => Some(Object::at(text, places)),
+                None => Object::within(text, member.place.value.clone()),
+            },
             Self::Edited(object, _) => Some(object.clone()),
         }
     }
 
     fn len(&self) -> usize {
         match self {
-            Self::Text(piece) => piece.as_str().len(),
             Self::Edited(object, _) => object.len(),
+            _ => self.as_str().len(),
         }
     }
 
     fn write(&self, out: &mut String) {
         match self {
-            Self::Text(piece) => out.push_str(piece.as_str()),
             Self::Edited(object, _) => object.write(out),
+            _ => out.push_str(self.as_str()),
         }
     }
 }
@@ -134,6 +141,17 @@ impl Object {
         Some(Self { members })
     }
 
+    /// The object whose members stand there in the text.
+    fn at(text: &Arc<String>, places: &[scan::Place]) -> Self {
+        let piece = |range: &Range<usize>| Piece::Part(Arc::clone(text), range.clone());
+        let members = places
+            .iter()
+            .map(|place| Member::new(piece(&place.name), Value::Text(piece(&place.value))));
+        Self {
+            members: members.collect(),
+        }
+    }
+
     /// A member's text; of two with one name the last, as in JavaScript.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.member(name).map(Value::as_str)
@@ -150,6 +168,11 @@ impl Object {
     /// take the first of them. `value` is JSON text.
     pub(crate) fn set(&mut self, name: &str, value: impl Into<String>) {
         self.put(name, Value::Text(Piece::Own(value.into())));
+    }
+
+    /// Puts an object in the place of a member as [`Object::set`] does.
+    pub(crate) fn set_object(&mut self, name: &str, object: Self) {
+        self.put(name, Value::Edited(object, OnceLock::new()));
     }
 
     fn put(&mut self, name: &str, value: Value) {
@@ -188,7 +211,7 @@ impl Object {
         if inner.is_empty() {
             self.remove(name);
         } else {
-            self.put(name, Value::Edited(inner, OnceLock::new()));
+            self.set_object(name, inner);
         }
     }
 
@@ -244,6 +267,11 @@ impl fmt::Debug for Object {
 }
 
 impl Frame {
+    /// Returns a top-level member that is an object, to be read or edited apart from the message; `None` for any other.
+    pub(crate) fn object(&self, name: &str) -> Option<Object> {
+        Value::Message(Arc::clone(&self.text), self.find(name)?.clone()).object()
+    }
+
     /// Returns the same message, edited. One that cannot be edited stays as it is.
     pub(crate) fn edit(&self, edit: impl FnOnce(&mut Object)) -> Self {
         self.edited(edit).unwrap_or_else(|| self.clone())
@@ -251,11 +279,10 @@ impl Frame {
 
     /// Returns the same message, edited; `None` where the result is no message.
     pub(crate) fn edited(&self, edit: impl FnOnce(&mut Object)) -> Option<Self> {
-        let piece = |range: &Range<usize>| Piece::Part(Arc::clone(&self.text), range.clone());
-        let members = self
-            .members
-            .iter()
-            .map(|place| Member::new(piece(&place.name), Value::Text(piece(&place.value))));
+        let members = self.members.iter().map(|member| {
+            let name = Piece::Part(Arc::clone(&self.text), member.place.name.clone());
+            Member::new(name, Value::Message(Arc::clone(&self.text), member.clone()))
+        });
         let mut message = Object {
             members: members.collect(),
         };

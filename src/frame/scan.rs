@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// The bytes of a string that are looked at together.
 const WORD: usize = 8;
@@ -12,6 +13,9 @@ const WORD: usize = 8;
 const ONES: u64 = u64::MAX / 255;
 /// The highest bit of each byte of a word.
 const HIGH: u64 = ONES << 7;
+
+/// The members of one member that are noted at most. Messages have few; what has more is looked through when it is asked.
+const MAX_INNER: usize = 64;
 
 /// A member of an object, or an element of an array (then without a name): where its name and its value stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,15 +38,52 @@ impl Place {
     }
 }
 
+/// A member of a message, with the places of its own members where it is an object that has not too many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Member {
+    pub(super) place: Place,
+    pub(super) members: Option<Arc<[Place]>>,
+}
+
+/// Reads an object two levels deep; `None` as for [`members`].
+pub(super) fn message(text: &str) -> Option<(Vec<Member>, Scanned)> {
+    let mut found = Vec::new();
+    let scanned = Scanner::over(text).whole(b'{', |scanner, name| {
+        let (start, mut inner) = (scanner.at, Vec::new());
+        let is_object = scanner.peek()? == b'{';
+        if is_object {
+            scanner.content(true, |scanner, name| {
+                let place = scanner.place(name)?;
+                if inner.len() <= MAX_INNER {
+                    inner.push(place);
+                }
+                Some(())
+            })?;
+        } else {
+            scanner.value()?;
+        }
+        let is_known = is_object && inner.len() <= MAX_INNER;
+        found.push(Member {
+            place: Place {
+                name,
+                value: start..scanner.at,
+            },
+            members: is_known.then(|| inner.into()),
+        });
+        Some(())
+    })?;
+    Some((found, scanned))
+}
+
 /// Walks an object and calls back with each member. `None` for a text that is not one JSON object, and white space around
 /// it; what was called back before that is then worth nothing.
-pub(super) fn members(text: &str, each: impl FnMut(Place)) -> Option<Scanned> {
-    Scanner::over(text).container(b'{', each)
+pub(super) fn members(text: &str, mut each: impl FnMut(Place)) -> Option<Scanned> {
+    Scanner::over(text).whole(b'{', |scanner, name| scanner.place(name).map(&mut each))
 }
 
 /// Walks an array and calls back with each element; `None` as for [`members`].
-pub(super) fn elements(text: &str, each: impl FnMut(Place)) -> Option<Scanned> {
-    Scanner::over(text).container(b'[', each)
+pub(super) fn elements(text: &str, mut each: impl FnMut(Place)) -> Option<Scanned> {
+    Scanner::over(text).whole(b'[', |scanner, name| scanner.place(name).map(&mut each))
 }
 
 /// Reads a name as it is written, quotes included. One with a lone surrogate, which is no text, stays as it is.
@@ -60,14 +101,14 @@ pub(super) fn reads(written: &str, name: &str) -> bool {
     inner(written) == name || inner(written).contains('\\') && read(written) == name
 }
 
-/// What stands between the quotes.
+/// The text between the quotes.
 pub(super) fn inner(written: &str) -> &str {
     written
         .get(1..written.len().saturating_sub(1))
         .unwrap_or_default()
 }
 
-/// What a whole text has, beside its members.
+/// A fact about a whole text, found beside its members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Scanned {
     /// True where a line break stands between two tokens. None can stand inside a string.
@@ -78,7 +119,7 @@ struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
     has_line_breaks: bool,
-    /// Whether each open container is an object, the innermost last.
+    /// True for each open container that is an object, the innermost last.
     open: Vec<bool>,
 }
 
@@ -111,44 +152,58 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The whole text as one container, its direct content called back.
-    fn container(mut self, opening: u8, mut each: impl FnMut(Place)) -> Option<Scanned> {
-        let is_object = opening == b'{';
-        let closing = if is_object { b'}' } else { b']' };
+    /// The whole text as one container.
+    fn whole(
+        mut self,
+        opening: u8,
+        each: impl FnMut(&mut Self, Range<usize>) -> Option<()>,
+    ) -> Option<Scanned> {
         self.white_space();
-        self.take(opening)?;
-        self.white_space();
-        if self.peek()? == closing {
-            self.at += 1;
-        } else {
-            loop {
-                let name = if is_object {
-                    self.name()?
-                } else {
-                    self.at..self.at
-                };
-                let start = self.at;
-                self.value()?;
-                each(Place {
-                    name,
-                    value: start..self.at,
-                });
-                self.white_space();
-                match self.peek()? {
-                    b',' => self.at += 1,
-                    byte if byte == closing => {
-                        self.at += 1;
-                        break;
-                    }
-                    _ => return None,
-                }
-                self.white_space();
-            }
-        }
+        (self.peek()? == opening).then_some(())?;
+        self.content(opening == b'{', each)?;
         self.white_space();
         (self.at == self.bytes.len()).then_some(Scanned {
             has_line_breaks: self.has_line_breaks,
         })
+    }
+
+    /// A container that begins here. `each` reads each value, given the place of its name.
+    fn content(
+        &mut self,
+        is_object: bool,
+        mut each: impl FnMut(&mut Self, Range<usize>) -> Option<()>,
+    ) -> Option<()> {
+        let closing = if is_object { b'}' } else { b']' };
+        self.at += 1;
+        self.white_space();
+        if self.peek()? == closing {
+            self.at += 1;
+            return Some(());
+        }
+        loop {
+            let name = if is_object {
+                self.name()?
+            } else {
+                self.at..self.at
+            };
+            each(self, name)?;
+            self.white_space();
+            let byte = self.peek()?;
+            self.at += 1;
+            match byte {
+                b',' => self.white_space(),
+                byte if byte == closing => return Some(()),
+                _ => return None,
+            }
+        }
+    }
+
+    /// The value here, and its place beside that of its name.
+    fn place(&mut self, name: Range<usize>) -> Option<Place> {
+        let start = self.at;
+        self.value()?;
+        let value = start..self.at;
+        Some(Place { name, value })
     }
 
     /// A name, its colon, and the white space around that.
@@ -368,6 +423,24 @@ mod tests {
             prop_assert_eq!(found(&text), expected(&text));
             let object = format!("{{\"a\":{text}}}");
             prop_assert_eq!(members(&object, |_| {}).is_some(), serde_json::from_str::<IgnoredAny>(&object).is_ok());
+        }
+
+        #[test]
+        fn the_members_of_members_are_those_that_each_has_alone(values in prop::collection::vec(value(), 0..3), many in 0..80usize) {
+            let many: Vec<_> = (0..many).map(|number| format!("\"m{number}\":1")).collect();
+            let text = format!("{{\"many\":{{{}}},\"a\":[{}]}}", many.join(","), values.join(","));
+            let text = values.iter().fold(text, |text, value| text.replacen('{', &format!("{{\"v\":{value},"), 1));
+            let Some((found, _)) = message(&text) else {
+                prop_assert!(serde_json::from_str::<IgnoredAny>(&text).is_err());
+                return Ok(());
+            };
+            for member in found {
+                let mut alone = Vec::new();
+                let value = member.place.value(&text);
+                let is_object = members(value, |place| alone.push(place.value(value).to_owned())).is_some();
+                let noted = member.members.map(|places| places.iter().map(|place| place.value(&text).to_owned()).collect());
+                prop_assert_eq!(noted, (is_object && alone.len() <= MAX_INNER).then_some(alone));
+            }
         }
 
         #[test]

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::key::{CacheableRequest, Freshness};
-use crate::frame::{Frame, member_of};
+use crate::frame::Frame;
 
 /// The most answers that are kept.
 pub(super) const MAX_ENTRIES: usize = 256;
@@ -108,9 +108,8 @@ impl Entries {
 
 /// Returns the same answer, its `ttlMs` no more than what is left; not a byte else.
 fn with_ttl_left(answer: &Frame, left: Duration) -> Option<Frame> {
-    let result = answer.member("result")?;
     let left = left.as_millis();
-    let Some(stated) = member_of(result, "ttlMs") else {
+    let Some(stated) = answer.member_in("result", "ttlMs") else {
         return Some(answer.clone());
     };
     if stated.parse::<u128>().is_ok_and(|stated| stated <= left) {

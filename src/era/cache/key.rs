@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::era::protocol::META_LEVEL;
-use crate::frame::{Frame, Object, member_of, string};
+use crate::frame::{Frame, Object, string};
 
 /// The methods whose results may be kept (MCP 2026-07-28, server/utilities/caching).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +63,10 @@ impl CacheableRequest {
     /// it (MCP 2026-07-28, server/utilities/caching), parameters that are no object.
     pub(super) fn of(frame: &Frame) -> Option<Self> {
         let kind = CacheableMethod::of(frame.method().filter(|_| frame.is_request())?)?;
-        let mut params = Object::read(frame.member("params").unwrap_or("{}"))?;
+        let mut params = match frame.member("params") {
+            None => Object::default(),
+            Some(_) => frame.object("params")?,
+        };
         if ["inputResponses", "requestState"]
             .iter()
             .any(|name| params.get(name).is_some())
@@ -116,19 +119,20 @@ pub(super) struct Freshness {
 }
 
 impl Freshness {
-    /// Reads the hints of a result, given as JSON text; `None` if it is not to be kept. A `ttlMs` that cannot be read
+    /// Reads the hints of an answer's result; `None` if it is not to be kept. A `ttlMs` that cannot be read
     /// is none, and one that is not `public` is private. `default` is for lists that say nothing.
     pub(super) fn of(
-        result: &str,
+        answer: &Frame,
         kind: CacheableMethod,
         default: Option<Duration>,
     ) -> Option<Self> {
-        if !is_complete(result) {
+        if !is_complete(answer) {
             return None;
         }
-        let (ttl, is_private) = match member_of(result, "ttlMs").filter(|text| *text != "null") {
+        let said = |name| answer.member_in("result", name);
+        let (ttl, is_private) = match said("ttlMs").filter(|text| *text != "null") {
             Some(text) => {
-                let scope = member_of(result, "cacheScope").and_then(string);
+                let scope = said("cacheScope").and_then(string);
                 let millis = text.parse().ok()?;
                 (
                     Duration::from_millis(millis),
@@ -141,10 +145,12 @@ impl Freshness {
     }
 }
 
-/// Says whether a result is the whole answer: it says so itself, or, as in the legacy era, says nothing
+/// Says whether an answer's result is whole: it says so itself, or, as in the legacy era, says nothing
 /// (MCP 2026-07-28, basic).
-pub(super) fn is_complete(result: &str) -> bool {
-    result.trim_start().starts_with('{')
-        && member_of(result, "resultType")
+pub(super) fn is_complete(answer: &Frame) -> bool {
+    let result = answer.member("result");
+    result.is_some_and(|result| result.starts_with('{'))
+        && answer
+            .member_in("result", "resultType")
             .is_none_or(|kind| string(kind).as_deref() == Some("complete"))
 }

@@ -70,7 +70,7 @@ fn only_six_methods_and_no_round_of_questions_may_be_kept() {
 fn a_life_is_what_the_remote_says_it_is() {
     let default = Some(Duration::from_secs(9));
     let of = |result: &str, kind| {
-        Freshness::of(result, kind, default)
+        Freshness::of(&Frame::result(&Id::ours(1), result), kind, default)
             .map(|freshness| (freshness.ttl.as_millis(), freshness.is_private))
     };
     for (result, wanted) in [

@@ -157,7 +157,7 @@ impl MultiRoundCalls {
             let status = task.read_status(frame);
             return self.task_is(number, status, frame, peers, out);
         }
-        let result = frame.member("result").and_then(Object::read);
+        let result = frame.object("result");
         let Some(result) = result.filter(|_| frame.member("error").is_none()) else {
             if frame.member("error").is_some() {
                 let answer = frame.with_id(&call.id);
@@ -400,7 +400,7 @@ impl MultiRoundCalls {
         shape::downgrade(&call.method, &mut result);
         let answer = frame.edited(|message| {
             message.set("id", call.id.text());
-            message.set("result", result.text());
+            message.set_object("result", result.clone());
         });
         let answer = answer.unwrap_or_else(|| Frame::result(&call.id, &result.text()));
         self.finish(number, answer, out);

@@ -164,7 +164,7 @@ impl Round {
         let Some(question) = questions.find(|question| Some(&question.id) == frame.id()) else {
             return Answered::InPart;
         };
-        let result = frame.member("result").and_then(Object::read);
+        let result = frame.object("result");
         let failed = matches!(frame.outline(), Outline::Response { failed: true, .. });
         question.answer = match (result.filter(|_| !failed), &question.kind) {
             (Some(mut result), kind) => {

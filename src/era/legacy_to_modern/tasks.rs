@@ -83,10 +83,10 @@ impl Task {
 
     /// Reads the answer to `tasks/get`.
     pub(super) fn read_status(&mut self, frame: &Frame) -> TaskStatus {
-        let result = frame.member("result").and_then(Object::read);
+        let result = frame.object("result");
         let Some(result) = result.filter(|_| frame.member("error").is_none()) else {
             self.failures += 1;
-            let data = frame.member("error").and_then(Object::read);
+            let data = frame.object("error");
             let data = data.and_then(|error| Object::read(error.get("data")?));
             let passes = data.is_some_and(|data| data.get("retryable") == Some("true"));
             return if passes && self.failures <= MAX_FAILURES {

@@ -4,30 +4,19 @@ use crate::era::headers;
 use crate::era::protocol::{META_VERSION, MODERN};
 use crate::frame::{Frame, Object};
 
-/// Returns the result with its kind filled in, where the remote left it out; `None` for a kind that is not known
+/// Returns the answer with its kind filled in, where the remote left it out; `None` for a kind that is not known
 /// (MCP 2026-07-28, basic).
-pub(super) fn with_result_type(frame: &Frame) -> Option<String> {
-    let text = frame.member("result")?;
-    let Some(mut result) = Object::read(text) else {
-        return Some(text.to_owned());
-    };
-    match result.get("resultType") {
-        None => result.set("resultType", r#""complete""#),
+pub(super) fn with_result_type(frame: &Frame) -> Option<Frame> {
+    frame.member("result")?;
+    match frame.member_in("result", "resultType") {
+        None => Some(frame.edit(|message| {
+            message.edit("result", |result| result.set("resultType", r#""complete""#));
+        })),
         Some(kind) => {
             let kind: String = serde_json::from_str(kind).ok()?;
-            return matches!(&*kind, "complete" | "input_required" | "task")
-                .then(|| text.to_owned());
+            matches!(&*kind, "complete" | "input_required" | "task").then(|| frame.clone())
         }
     }
-    Some(result.text())
-}
-
-/// Returns the same answer with another result; the very same frame if it is the same text.
-pub(super) fn with_result(frame: &Frame, result: String) -> Frame {
-    if frame.member("result") == Some(&*result) {
-        return frame.clone();
-    }
-    frame.edit(|message| message.set("result", result))
 }
 
 /// Returns the request in a revision that the refusal offers and we can speak: its own above all, even if that is the

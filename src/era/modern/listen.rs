@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::edits::{in_supported_version, with_result, with_result_type};
+use super::edits::{in_supported_version, with_result_type};
 use super::open::OpenExchange;
 use super::retry::{MAX_LOSSES, was_lost};
 use super::state::Modern;
@@ -218,7 +218,7 @@ impl Modern {
             return;
         };
         let answer = match with_result_type(frame) {
-            Some(result) => subscription.marked(&with_result(frame, result), "result"),
+            Some(answer) => subscription.marked(&answer, "result"),
             None => {
                 let unknown = "The server's answer is of a kind that is not known.";
                 BridgeError::new("bad_answer", unknown).reply(&subscription.own)

@@ -203,7 +203,7 @@ pub(super) fn upgrade(
 }
 
 fn upgrade_result(frame: &Frame, id: &Id, method: &str, server: &ServerInfo) -> Option<Frame> {
-    let mut result = Object::read(frame.member("result")?)?;
+    let mut result = frame.object("result")?;
     result.set("resultType", r#""complete""#);
     if method == "tools/list"
         && let Some(tools) = result.get("tools").and_then(without_tasks)
@@ -214,8 +214,10 @@ fn upgrade_result(frame: &Frame, id: &Id, method: &str, server: &ServerInfo) -> 
         hint_cache(&mut result);
     }
     server.sign(&mut result);
-    let answer = frame.edited(|message| message.set("result", result.text()))?;
-    Some(answer.with_id(id))
+    frame.edited(|message| {
+        message.set_object("result", result);
+        message.set("id", id.text());
+    })
 }
 
 fn hint_cache(result: &mut Object) {
