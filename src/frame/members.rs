@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::id::Id;
 use super::malformed::{INVALID_REQUEST, Malformed};
 use super::outline::Outline;
-use super::scan::{self, Member};
+use super::scan::{self, Place};
 
 /// The members of a message that say what it is. The last of two with one name counts, as in JavaScript.
 #[derive(Default)]
@@ -13,43 +13,39 @@ pub(super) struct Members<'a> {
     version: Option<&'a str>,
     id: Option<&'a str>,
     method: Option<&'a str>,
-    result: Option<&'a str>,
-    error: Option<&'a str>,
+    result: Option<(&'a str, Range<usize>)>,
+    error: Option<(&'a str, Range<usize>)>,
     /// Every `id`, in order.
     pub(super) ids: Vec<Range<usize>>,
-    /// A `result` of `null` beside an error, or an `error` of `null` beside a result: how JSON-RPC 1.0 writes that there
-    /// is none (section 1.2, "Response").
-    pub(super) void: Option<Range<usize>>,
 }
 
 impl<'a> Members<'a> {
-    /// Those of a text, by the places of all its members.
-    pub(super) fn of(text: &'a str, members: &[Member]) -> Self {
-        let mut found = Self::default();
-        let (mut result, mut error) = (None, None);
-        for Member { place, .. } in members {
-            let (name, value) = (place.name(text), place.value(text));
-            if scan::reads(name, "jsonrpc") {
-                found.version = Some(value);
-            } else if scan::reads(name, "id") {
-                found.id = Some(value);
-                found.ids.push(place.value.clone());
-            } else if scan::reads(name, "method") {
-                found.method = Some(value);
-            } else if scan::reads(name, "result") {
-                found.result = Some(value);
-                result = Some(place.value.clone());
-            } else if scan::reads(name, "error") {
-                found.error = Some(value);
-                error = Some(place.value.clone());
-            }
+    /// Takes the next member of the text.
+    pub(super) fn take(&mut self, text: &'a str, place: &Place) {
+        let (name, value) = (place.name(text), place.value(text));
+        if scan::reads(name, "jsonrpc") {
+            self.version = Some(value);
+        } else if scan::reads(name, "id") {
+            self.id = Some(value);
+            self.ids.push(place.value.clone());
+        } else if scan::reads(name, "method") {
+            self.method = Some(value);
+        } else if scan::reads(name, "result") {
+            self.result = Some((value, place.value.clone()));
+        } else if scan::reads(name, "error") {
+            self.error = Some((value, place.value.clone()));
         }
-        found.void = match (found.result, found.error) {
-            (Some(_), Some("null")) => error,
-            (Some("null"), Some(_)) => result,
+    }
+
+    /// A `result` of `null` beside an error, or an `error` of `null` beside a result: how JSON-RPC 1.0 writes that there is
+    /// none (section 1.2, "Response").
+    pub(super) fn void(&self) -> Option<Range<usize>> {
+        match (&self.result, &self.error) {
+            (Some(_), Some(("null", place))) | (Some(("null", place)), Some(_)) => {
+                Some(place.clone())
+            }
             _ => None,
-        };
-        found
+        }
     }
 
     pub(super) fn outline(&self) -> Result<Outline, Malformed> {
@@ -68,8 +64,11 @@ impl<'a> Members<'a> {
         let is_there = |member: Option<&str>, other: Option<&str>| {
             member.is_some_and(|member| member != "null" || other.is_none())
         };
-        let has_result = is_there(self.result, self.error);
-        let has_error = is_there(self.error, self.result);
+        let text =
+            |member: &Option<(&'a str, Range<usize>)>| member.as_ref().map(|(text, _)| *text);
+        let (result, error) = (text(&self.result), text(&self.error));
+        let has_result = is_there(result, error);
+        let has_error = is_there(error, result);
         match (self.method, self.id, has_result, has_error) {
             (Some(method), raw, false, false) => {
                 let Some(method) = string(method) else {

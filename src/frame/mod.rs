@@ -43,8 +43,8 @@ use scan::{Member, Place};
 pub struct Frame {
     /// Shared, because a frame is kept until it is answered, in case it must be sent again.
     text: Arc<String>,
-    /// The places of its members in the text.
-    members: Arc<Vec<Member>>,
+    /// The places of its members in the text, if they are not too many.
+    members: Option<Arc<Vec<Member>>>,
     outline: Outline,
 }
 
@@ -115,38 +115,35 @@ impl Frame {
 
     /// Reads a text without white space and byte order mark around it.
     fn of(mut text: Cow<'_, str>) -> Result<Self, Malformed> {
-        let (mut members, scanned) = scan::message(&text).ok_or_else(|| fault(&text))?;
-        let found = Members::of(&text, &members);
+        let mut found = Members::default();
+        let read = scan::message(&text, |place| found.take(&text, place));
+        let (mut members, scanned) = read.ok_or_else(|| fault(&text))?;
         let outline = found.outline()?;
         let unwanted = match outline {
             // The other side would turn down a notification with an id, even with one that is null.
             Outline::Notification { .. } => found.ids,
             // The host would turn down an answer with both members, even with one that is null.
-            Outline::Response { .. } => found.void.into_iter().collect(),
+            Outline::Response { .. } => found.void().into_iter().collect(),
             Outline::Request { .. } => Vec::new(),
         };
         if !unwanted.is_empty() || scanned.has_line_breaks {
             // Line breaks cannot stand inside a JSON string, so those in valid JSON are layout and can go.
             text = without(&text, &unwanted).replace(['\n', '\r'], "").into();
-            (members, _) = scan::message(&text).ok_or_else(|| fault(&text))?;
+            (members, _) = scan::message(&text, |_| {}).ok_or_else(|| fault(&text))?;
         }
         Ok(Self {
             text: Arc::new(text.into_owned()),
-            members: Arc::new(members),
+            members: members.map(Arc::new),
             outline,
         })
     }
 
     /// A message of our own: its outline and its text, which is a JSON object on one line.
     fn ours(outline: Outline, text: String) -> Self {
-        let read = scan::message(&text);
-        debug_assert!(
-            read.as_ref().is_some_and(|(_, it)| !it.has_line_breaks),
-            "no JSON object on one line"
-        );
+        let members = scan::message(&text, |_| {}).and_then(|(members, _)| members);
         Self {
             text: Arc::new(text),
-            members: Arc::new(read.map(|(members, _)| members).unwrap_or_default()),
+            members: members.map(Arc::new),
             outline,
         }
     }
@@ -211,8 +208,7 @@ impl Frame {
             return member_of(outer.place.value(&self.text), name);
         };
         let is_it = |place: &&Place| scan::reads(place.name(&self.text), name);
-        let place = members.iter().rev().find(is_it)?;
-        Some(place.value(&self.text))
+        Some(members.iter().rfind(is_it)?.value(&self.text))
     }
 
     /// Returns a member of `params` as [`Frame::member`] does.
@@ -220,9 +216,22 @@ impl Frame {
         self.member_in("params", name)
     }
 
-    fn find(&self, name: &str) -> Option<&Member> {
-        let is_it = |member: &&Member| scan::reads(member.place.name(&self.text), name);
-        self.members.iter().rev().find(is_it)
+    /// The last member of that name.
+    fn find(&self, name: &str) -> Option<Member> {
+        let is_it = |place: &Place| scan::reads(place.name(&self.text), name);
+        if let Some(members) = &self.members {
+            return members.iter().rfind(|member| is_it(&member.place)).cloned();
+        }
+        let mut found = None;
+        scan::members(&self.text, |place| {
+            if is_it(&place) {
+                found = Some(place);
+            }
+        });
+        found.map(|place| Member {
+            place,
+            members: None,
+        })
     }
 
     /// The id that a `notifications/cancelled` names.
@@ -293,7 +302,16 @@ impl Frame {
             Outline::Response { id: place, .. } => *place = Some(id.clone()),
             Outline::Notification { .. } => return frame,
         }
-        let ids = Members::of(&self.text, &self.members).ids;
+        let mut found = Members::default();
+        match &self.members {
+            Some(members) => members
+                .iter()
+                .for_each(|it| found.take(&self.text, &it.place)),
+            None => {
+                scan::members(&self.text, |place| found.take(&self.text, &place));
+            }
+        }
+        let ids = found.ids;
         let mut text = String::with_capacity(self.text.len() + id.text().len() + 8);
         let mut rest = self.text.as_str();
         if ids.is_empty() {

@@ -267,9 +267,14 @@ impl fmt::Debug for Object {
 }
 
 impl Frame {
+    fn part(&self, member: &scan::Member) -> Member {
+        let name = Piece::Part(Arc::clone(&self.text), member.place.name.clone());
+        Member::new(name, Value::Message(Arc::clone(&self.text), member.clone()))
+    }
+
     /// Returns a top-level member that is an object, to be read or edited apart from the message; `None` for any other.
     pub(crate) fn object(&self, name: &str) -> Option<Object> {
-        Value::Message(Arc::clone(&self.text), self.find(name)?.clone()).object()
+        Value::Message(Arc::clone(&self.text), self.find(name)?).object()
     }
 
     /// Returns the same message, edited. One that cannot be edited stays as it is.
@@ -279,12 +284,11 @@ impl Frame {
 
     /// Returns the same message, edited; `None` where the result is no message.
     pub(crate) fn edited(&self, edit: impl FnOnce(&mut Object)) -> Option<Self> {
-        let members = self.members.iter().map(|member| {
-            let name = Piece::Part(Arc::clone(&self.text), member.place.name.clone());
-            Member::new(name, Value::Message(Arc::clone(&self.text), member.clone()))
-        });
-        let mut message = Object {
-            members: members.collect(),
+        let mut message = match &self.members {
+            Some(members) => Object {
+                members: members.iter().map(|member| self.part(member)).collect(),
+            },
+            None => Object::within(&self.text, 0..self.text.len())?,
         };
         edit(&mut message);
         Self::of(message.text().into()).ok()

@@ -14,8 +14,8 @@ const ONES: u64 = u64::MAX / 255;
 /// The highest bit of each byte of a word.
 const HIGH: u64 = ONES << 7;
 
-/// The members of one member that are noted at most. Messages have few; what has more is looked through when it is asked.
-const MAX_INNER: usize = 64;
+/// The members of one object that are noted at most. Messages have few; what has more is looked through when it is asked.
+const MAX_NOTED: usize = 64;
 
 /// A member of an object, or an element of an array (then without a name): where its name and its value stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,8 +45,12 @@ pub(super) struct Member {
     pub(super) members: Option<Arc<[Place]>>,
 }
 
-/// Reads an object two levels deep; `None` as for [`members`].
-pub(super) fn message(text: &str) -> Option<(Vec<Member>, Scanned)> {
+/// Reads an object two levels deep, and calls back with each member of the first; `None` as for [`members`]. Of an object
+/// that has too many members none are returned: a peer chooses how many, and each costs more here than on the wire.
+pub(super) fn message(
+    text: &str,
+    mut each: impl FnMut(&Place),
+) -> Option<(Option<Vec<Member>>, Scanned)> {
     let mut found = Vec::new();
     let scanned = Scanner::over(text).whole(b'{', |scanner, name| {
         let (start, mut inner) = (scanner.at, Vec::new());
@@ -54,7 +58,7 @@ pub(super) fn message(text: &str) -> Option<(Vec<Member>, Scanned)> {
         if is_object {
             scanner.content(true, |scanner, name| {
                 let place = scanner.place(name)?;
-                if inner.len() <= MAX_INNER {
+                if inner.len() <= MAX_NOTED {
                     inner.push(place);
                 }
                 Some(())
@@ -62,17 +66,17 @@ pub(super) fn message(text: &str) -> Option<(Vec<Member>, Scanned)> {
         } else {
             scanner.value()?;
         }
-        let is_known = is_object && inner.len() <= MAX_INNER;
-        found.push(Member {
-            place: Place {
-                name,
-                value: start..scanner.at,
-            },
-            members: is_known.then(|| inner.into()),
-        });
+        let value = start..scanner.at;
+        let place = Place { name, value };
+        each(&place);
+        if found.len() <= MAX_NOTED {
+            let is_noted = is_object && inner.len() <= MAX_NOTED;
+            let members = is_noted.then(|| inner.into());
+            found.push(Member { place, members });
+        }
         Some(())
     })?;
-    Some((found, scanned))
+    Some(((found.len() <= MAX_NOTED).then_some(found), scanned))
 }
 
 /// Walks an object and calls back with each member. `None` for a text that is not one JSON object, and white space around
@@ -430,17 +434,29 @@ mod tests {
             let many: Vec<_> = (0..many).map(|number| format!("\"m{number}\":1")).collect();
             let text = format!("{{\"many\":{{{}}},\"a\":[{}]}}", many.join(","), values.join(","));
             let text = values.iter().fold(text, |text, value| text.replacen('{', &format!("{{\"v\":{value},"), 1));
-            let Some((found, _)) = message(&text) else {
+            let mut count = 0;
+            let Some((found, _)) = message(&text, |_| count += 1) else {
                 prop_assert!(serde_json::from_str::<IgnoredAny>(&text).is_err());
                 return Ok(());
             };
+            let found = found.unwrap();
+            prop_assert_eq!(found.len(), count);
             for member in found {
                 let mut alone = Vec::new();
                 let value = member.place.value(&text);
                 let is_object = members(value, |place| alone.push(place.value(value).to_owned())).is_some();
                 let noted = member.members.map(|places| places.iter().map(|place| place.value(&text).to_owned()).collect());
-                prop_assert_eq!(noted, (is_object && alone.len() <= MAX_INNER).then_some(alone));
+                prop_assert_eq!(noted, (is_object && alone.len() <= MAX_NOTED).then_some(alone));
             }
+        }
+
+        #[test]
+        fn of_more_members_than_are_noted_none_is_but_each_is_called_back(count in 60..70usize) {
+            let text: Vec<_> = (0..count).map(|number| format!("\"m{number}\":1")).collect();
+            let mut called = 0;
+            let (found, _) = message(&format!("{{{}}}", text.join(",")), |_| called += 1).unwrap();
+            prop_assert_eq!(called, count);
+            prop_assert_eq!(found.map(|found| found.len()), (count <= MAX_NOTED).then_some(count));
         }
 
         #[test]
