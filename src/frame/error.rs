@@ -64,8 +64,8 @@ impl BridgeError {
         self
     }
 
-    /// The JSON-RPC error that answers `id` with it. `era::error_reply` is for a request that was sent, and that the
-    /// server may have carried out.
+    /// The JSON-RPC error that answers `id` with it. `era::error_reply` is for an answer that was lost, where the
+    /// server may have carried the request out; an answer that came and is withheld takes this one.
     pub fn reply(&self, id: &Id) -> Frame {
         self.reply_with(id, INTERNAL_ERROR, None)
     }

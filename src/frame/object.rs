@@ -272,7 +272,8 @@ impl Frame {
         Member::new(name, Value::Message(Arc::clone(&self.text), member.clone()))
     }
 
-    /// Returns a top-level member that is an object, to be read or edited apart from the message; `None` for any other.
+    /// Returns a top-level member that is an object, to be read or edited apart from the message; `None` for any other. Of
+    /// two with one name it is the last; the message may hold both.
     pub(crate) fn object(&self, name: &str) -> Option<Object> {
         Value::Message(Arc::clone(&self.text), self.find(name)?).object()
     }
