@@ -334,9 +334,10 @@ impl<R: Remote> Bridge<R> {
 
     /// Passes a message to the host: one of the server, or an error that answers a request of the host. Every answer of
     /// the server passes here, also while the bridge drains, in the host's era and under the host's id: the place for a
-    /// policy that trims or replaces results, as the first statement: `close` forgets the method of the request. Only a response has an open
-    /// request; a request of the server may have the same id. The result of a call that became a task may come as the
-    /// answer to `tasks/result` or `tasks/get`. An early `initialize` and the errors of a bridge that drains do not pass.
+    /// policy that trims or replaces results, as the first statement: `close` forgets the method of the request. Only a
+    /// response has an open request; a request of the server may have the same id. The result of a call that became a task
+    /// may come as the answer to `tasks/result` or `tasks/get`. An early `initialize` and the errors of a bridge that drains
+    /// do not pass.
     async fn reply(&mut self, frame: Frame) -> Result<(), WriterGone> {
         if let Some(identity) = self.early_initialize.identity(&frame) {
             self.memory.remember_identity(identity);
