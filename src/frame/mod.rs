@@ -67,17 +67,18 @@ impl Parsed {
         Self::of(Cow::Borrowed(trimmed(text)))
     }
 
-    /// Reads a line as [`Parsed::read`] does, and keeps it without copying it.
+    /// Reads a line as [`Parsed::read`] does, and keeps it without copying it where nothing stands before the
+    /// message.
     ///
     /// # Errors
     /// As [`Parsed::read`].
     pub fn read_owned(mut text: String) -> Result<Self, Malformed> {
-        let kept = trimmed(&text);
-        if kept.len() == text.len() || text.starts_with(kept) {
-            text.truncate(kept.len());
+        let message = trimmed(&text);
+        if std::ptr::eq(message.as_ptr(), text.as_ptr()) {
+            text.truncate(message.len());
             Self::of(Cow::Owned(text))
         } else {
-            Self::of(Cow::Borrowed(kept))
+            Self::of(Cow::Borrowed(message))
         }
     }
 

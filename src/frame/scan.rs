@@ -1,7 +1,7 @@
 //! One pass over JSON text that checks it (RFC 8259) and finds where values stand, without building any.
 //!
 //! Most bytes of a message are inside strings, so strings are read eight bytes at a time, as one number: a word without
-//! quote, backslash and control character is passed over whole. That is as fast in a build for size.
+//! quote, backslash and control character is passed over whole.
 
 use std::borrow::Cow;
 use std::ops::Range;

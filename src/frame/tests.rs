@@ -349,3 +349,29 @@ const PIECES: [&str; 24] = [
     "-",
     "\u{2028}",
 ];
+
+#[test]
+fn a_text_that_is_owned_is_read_as_one_that_is_borrowed() {
+    for text in [
+        r#"{"jsonrpc":"2.0","id":1,"result":{}}"#,
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\r\n ",
+        " \n{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n",
+        "\u{feff}{\"jsonrpc\":\"2.0\",\n\"id\":1,\"result\":{}}",
+        "[{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}] ",
+        " ",
+        "",
+        "{",
+    ] {
+        let shown = |read| format!("{read:?}");
+        assert_eq!(
+            shown(Parsed::read_owned(text.to_owned())),
+            shown(Parsed::read(text)),
+            "{text:?}"
+        );
+        if let (Ok(Parsed::One(owned)), Ok(Parsed::One(borrowed))) =
+            (Parsed::read_owned(text.to_owned()), Parsed::read(text))
+        {
+            assert_eq!(owned.text(), borrowed.text());
+        }
+    }
+}

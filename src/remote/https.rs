@@ -38,7 +38,7 @@ const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
 /// Redirects followed for one request.
 const MAX_REDIRECTS: u32 = 3;
 /// The time for which an idle connection is kept for the next exchange; as many are kept as there were exchanges at
-/// once, which `--max-in-flight` bounds.
+/// once, of which `--max-in-flight` bounds the requests.
 const IDLE_TIME: Duration = Duration::from_secs(90);
 /// The time for which one exchange keeps others from using up the nonces that its proofs want.
 const PROVING: Duration = Duration::from_secs(2);
