@@ -88,8 +88,11 @@ fn run(cli: Cli, env: &Environment, stderr: &Output) -> Result<(), Failure> {
         }
         None => None,
     };
-    let about = commands::preamble::about(commands::preamble::server(&cli));
-    tracing::debug!(%about, "mcpipe starts");
+    // Evaluated for a log at debug only: to tell the flags that were given takes as long as the rest of the start.
+    tracing::debug!(
+        about = %commands::preamble::about(commands::preamble::server(&cli)),
+        "mcpipe starts"
+    );
     limits::raise_open_files();
     // One thread: this is a program that waits.
     let runtime = tokio::runtime::Builder::new_current_thread()

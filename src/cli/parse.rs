@@ -2,9 +2,9 @@
 
 use std::ffi::OsString;
 
-use clap::{CommandFactory as _, FromArgMatches as _};
+use clap::{Args as _, CommandFactory as _, FromArgMatches as _, Subcommand as _};
 
-use crate::cli::arguments::Cli;
+use crate::cli::arguments::{BridgeArgs, Cli, Command};
 use crate::cli::environment;
 use crate::cli::usage_error::{ParseError, UsageError};
 
@@ -14,12 +14,13 @@ use crate::cli::usage_error::{ParseError, UsageError};
 /// The command line asks for help or the version, or cannot be understood.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, ParseError> {
     let words: Vec<OsString> = args.into_iter().collect();
-    let command = environment::named(Cli::command());
-    let cli = command
-        .clone()
-        .try_get_matches_from(&words)
-        .and_then(|matches| Cli::from_arg_matches(&matches))
-        .map_err(|error| ParseError::of(error, &command, &words))?;
+    let cli = match bridge(&words) {
+        Some(bridge) => Cli {
+            command: None,
+            bridge,
+        },
+        None => any(&words)?,
+    };
     // clap's `conflicts_with` would not do: to it MCPIPE_SILENT=0 is --silent too.
     match cli.log() {
         Some(log) if log.verbose && log.silent => Err(ParseError::Usage(UsageError::new(
@@ -30,10 +31,31 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, ParseError
     }
 }
 
+/// Reads the command line of a bridge by the definition of its flags alone: with the commands it is five times as long, and
+/// a host waits for it at every start. Returns `None` where a word is the name of a command, and for all that clap does
+/// not take; [`any`] says then what it is.
+fn bridge(words: &[OsString]) -> Option<BridgeArgs> {
+    let is_command = |word: &OsString| word.to_str().is_some_and(Command::has_subcommand);
+    if words.iter().skip(1).any(is_command) {
+        return None;
+    }
+    let flags = BridgeArgs::augment_args(clap::Command::new("mcpipe"));
+    let matches = environment::named(flags).try_get_matches_from(words).ok()?;
+    BridgeArgs::from_arg_matches(&matches).ok()
+}
+
+/// Reads any command line.
+fn any(words: &[OsString]) -> Result<Cli, ParseError> {
+    let command = || environment::named(Cli::command());
+    command()
+        .try_get_matches_from(words)
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+        .map_err(|error| ParseError::of(error, &command(), words))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::arguments::Command;
 
     fn cli(words: &str) -> Result<Cli, ParseError> {
         parse(
@@ -69,6 +91,52 @@ mod tests {
         );
         assert_eq!(bridge.bridge.callback_port(), Some(4000));
         assert_eq!(bridge.bridge.target.network.headers, ["A:b", "B:c"]);
+    }
+
+    #[test]
+    fn a_bridge_is_read_without_the_commands_as_it_is_with_them() {
+        let mut read = 0;
+        for words in [
+            "https://a.example/mcp",
+            "https://a.example/mcp 4000 --header A:b --header=B:c --silent",
+            "--grace 2 --transport sse-only https://a.example/mcp --host localhost",
+            "--client-secret-file statuses https://a.example/mcp -- 4000",
+            // These are for the whole definition.
+            "",
+            "--help",
+            "-V",
+            "--version",
+            "help",
+            "loginn",
+            "status --json",
+            "https://a.example/mcp login",
+            "--account login https://a.example/mcp",
+            "--resource token https://a.example/mcp",
+            "--nonsense https://a.example/mcp",
+            "https://a.example/mcp --grace x",
+        ] {
+            let words: Vec<_> = std::iter::once("mcpipe")
+                .chain(words.split_whitespace())
+                .map(OsString::from)
+                .collect();
+            let Some(bridge) = bridge(&words) else {
+                continue;
+            };
+            let whole = any(&words).unwrap();
+            assert!(whole.command.is_none(), "{words:?}");
+            assert_eq!(format!("{bridge:?}"), format!("{:?}", whole.bridge));
+            read += 1;
+        }
+        assert_eq!(read, 6, "bridges among these");
+    }
+
+    #[test]
+    fn every_command_goes_by_its_one_name() {
+        for command in Cli::command().get_subcommands() {
+            let name = command.get_name();
+            assert!(Command::has_subcommand(name), "{name}");
+            assert_eq!(command.get_all_aliases().count(), 0, "{name}");
+        }
     }
 
     #[test]
