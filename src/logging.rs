@@ -23,7 +23,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 pub use output::Output;
 
 use crate::cli::{LogArgs, LogFormat};
-use crate::report::{Failure, Kind};
+use crate::report::Failure;
 use crate::secret::live;
 use crate::store::files;
 use repeats::{More, Repeats};
@@ -54,10 +54,7 @@ impl Log {
 }
 
 /// Returns this process's stderr for a bridge or a helper: neither waits for its reader.
-///
-/// # Errors
-/// The system has no thread to give.
-pub fn unread_stderr(args: Option<&LogArgs>) -> io::Result<Output> {
+pub fn unread_stderr(args: Option<&LogArgs>) -> Output {
     let format = args.map(|args| args.log_format).unwrap_or_default();
     Output::queued(io::stderr(), words(format).dropped)
 }
@@ -102,8 +99,7 @@ pub fn install(
                 Failure::usage(error).hint("--log-file takes a file of yours that can be written")
             })?;
             match stderr.is_queued() {
-                true => Output::queued(file, words.dropped)
-                    .map_err(|error| Failure::new(Kind::Failed, error))?,
+                true => Output::queued(file, words.dropped),
                 false => Output::direct(file),
             }
         }

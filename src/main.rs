@@ -51,10 +51,9 @@ fn main() -> ExitCode {
 /// Returns stderr for this command. A command's user reads its text, and a command waits for that; a bridge waits for
 /// nothing on stderr, because hosts leave it unread.
 fn stderr(cli: &Cli) -> Output {
-    let direct = || Output::direct(io::stderr());
     match cli.command {
         None | Some(Command::Helper) => {
-            let stderr = logging::unread_stderr(cli.log()).unwrap_or_else(|_| direct());
+            let stderr = logging::unread_stderr(cli.log());
             let last_words = stderr.clone();
             std::panic::set_hook(Box::new(move |panic| {
                 let panic = panic.to_string();
@@ -63,7 +62,7 @@ fn stderr(cli: &Cli) -> Output {
             }));
             stderr
         }
-        Some(_) => direct(),
+        Some(_) => Output::direct(io::stderr()),
     }
 }
 

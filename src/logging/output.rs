@@ -39,6 +39,8 @@ struct Queue {
     state: Mutex<State>,
     changed: Condvar,
     lost: Lost,
+    /// Held by the thread, once there is one.
+    to: Mutex<Box<dyn Write + Send>>,
 }
 
 #[derive(Default)]
@@ -49,6 +51,8 @@ struct State {
     /// Lines that found no room, or could not be written, and that the log does not tell of yet.
     dropped: u64,
     is_writing: bool,
+    /// True once the thread has been started.
+    has_thread: bool,
     /// True after a failed write: the count waits for the next text, or the two would take turns for ever.
     is_failing: bool,
 }
@@ -65,21 +69,15 @@ impl Output {
         Self(Kind::Direct(Arc::new(Mutex::new(to))))
     }
 
-    /// Writes with a thread: no call waits. `lost` says how many lines were dropped.
-    ///
-    /// # Errors
-    /// The system has no thread to give.
-    pub(super) fn queued(to: impl Write + Send + 'static, lost: Lost) -> io::Result<Self> {
-        let queue = Arc::new(Queue {
+    /// Writes with a thread: no call waits, unless the system has no thread to give. The thread starts with the first
+    /// text; most bridges never have one. `lost` says how many lines were dropped.
+    pub(super) fn queued(to: impl Write + Send + 'static, lost: Lost) -> Self {
+        Self(Kind::Queued(Arc::new(Queue {
             state: Mutex::default(),
             changed: Condvar::new(),
             lost,
-        });
-        let writer = Arc::clone(&queue);
-        thread::Builder::new()
-            .name("log".into())
-            .spawn(move || writer.write_all(to))?;
-        Ok(Self(Kind::Queued(queue)))
+            to: Mutex::new(Box::new(to)),
+        })))
     }
 
     /// Says whether calls return before the text is written.
@@ -90,7 +88,7 @@ impl Output {
     /// Writes a line of the log, or drops it where there is no room.
     pub(super) fn line(&self, text: &[u8]) {
         match &self.0 {
-            Kind::Direct(to) => write_now(to, text),
+            Kind::Direct(to) => write_now(&**to, text),
             Kind::Queued(queue) => queue.line(text),
         }
     }
@@ -100,7 +98,7 @@ impl Output {
     pub fn say(&self, text: &str) {
         let text = live::without(text);
         match &self.0 {
-            Kind::Direct(to) => write_now(to, text.as_bytes()),
+            Kind::Direct(to) => write_now(&**to, text.as_bytes()),
             Kind::Queued(queue) => queue.push(&mut queue.state(), text.as_bytes(), 1),
         }
     }
@@ -116,7 +114,7 @@ impl Output {
 }
 
 /// Writes at once. A reader that has left is no reason to stop.
-fn write_now(to: &Mutex<dyn Write + Send>, text: &[u8]) {
+fn write_now<W: Write + ?Sized>(to: &Mutex<W>, text: &[u8]) {
     // A poisoned lock means that another thread panicked while writing; the log goes on.
     let mut to = to.lock().unwrap_or_else(PoisonError::into_inner);
     let _ = to.write_all(text).and_then(|()| to.flush());
@@ -127,7 +125,7 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn line(&self, text: &[u8]) {
+    fn line(self: &Arc<Self>, text: &[u8]) {
         let mut state = self.state();
         if state.size + text.len() > ROOM && !state.waiting.is_empty() {
             state.dropped += 1;
@@ -140,7 +138,14 @@ impl Queue {
         self.push(&mut state, text, 1);
     }
 
-    fn push(&self, state: &mut State, text: &[u8], lines: u64) {
+    fn push(self: &Arc<Self>, state: &mut State, text: &[u8], lines: u64) {
+        if !state.has_thread {
+            state.has_thread = self.start().is_ok();
+        }
+        if !state.has_thread {
+            write_now(&self.to, text);
+            return;
+        }
         state.size += text.len();
         state.waiting.push_back(Item {
             text: text.to_vec(),
@@ -149,11 +154,20 @@ impl Queue {
         self.changed.notify_all();
     }
 
+    fn start(self: &Arc<Self>) -> io::Result<()> {
+        let queue = Arc::clone(self);
+        thread::Builder::new()
+            .name("log".into())
+            .spawn(move || queue.write_all())
+            .map(drop)
+    }
+
     /// Writes all texts as they come, until the process ends: the life of the thread.
-    fn write_all(&self, mut to: impl Write) {
+    fn write_all(&self) {
+        let mut to = self.to.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let item = self.next();
-            let written = write_patiently(&mut to, &item.text);
+            let written = write_patiently(&mut *to, &item.text);
             let mut state = self.state();
             state.is_writing = false;
             state.is_failing = written.is_err();
@@ -195,7 +209,7 @@ impl State {
     }
 }
 
-fn write_patiently(to: &mut impl Write, mut text: &[u8]) -> io::Result<()> {
+fn write_patiently(to: &mut dyn Write, mut text: &[u8]) -> io::Result<()> {
     while !text.is_empty() {
         match to.write(text) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -245,7 +259,7 @@ mod tests {
         let (let_write, may_write) = mpsc::channel();
         let (read, reader) = mpsc::channel();
         let lost = |lines| format!("lost {lines}\n");
-        let output = Output::queued(Pipe { may_write, read }, lost).unwrap();
+        let output = Output::queued(Pipe { may_write, read }, lost);
         (output, let_write, reader)
     }
 
@@ -296,6 +310,20 @@ mod tests {
             reader.try_iter().collect::<Vec<_>>(),
             ["the server says: (redacted)\n"]
         );
+    }
+
+    #[test]
+    fn the_thread_starts_with_the_first_text() {
+        let (output, let_write, _reader) = pipe();
+        drop(let_write);
+        let Kind::Queued(queue) = &output.0 else {
+            panic!("this output has a queue");
+        };
+        output.drain(Duration::from_secs(60));
+        assert_eq!(Arc::strong_count(queue), 1);
+        output.line(b"a\n");
+        output.drain(Duration::from_secs(60));
+        assert_eq!(Arc::strong_count(queue), 2);
     }
 
     #[test]
