@@ -8,27 +8,25 @@
 //! RFC 8446, RFC 5246.
 
 pub mod untrusted;
+mod verifier;
 
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::thread;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{
-    AlertDescription, ClientConfig, DigitallySignedStruct, InconsistentKeys, SignatureScheme,
-};
-use rustls_platform_verifier::Verifier;
+use rustls::{AlertDescription, ClientConfig, InconsistentKeys};
 use zeroize::Zeroizing;
 
 use crate::named_file;
-use untrusted::{explained, rustls_error};
+use untrusted::rustls_error;
+use verifier::Patient;
 
 /// The reason why no TLS configuration could be made.
 #[derive(Debug, thiserror::Error)]
@@ -273,90 +271,16 @@ pub fn config(
     is_wanted_soon: bool,
 ) -> Result<ClientConfig, Error> {
     let provider = Arc::new(ring::default_provider());
-    let verifier = Arc::new(Patient {
-        provider: Arc::clone(&provider),
-        extra,
-        inner: OnceLock::new(),
-    });
+    let verifier = Arc::new(Patient::new(Arc::clone(&provider), extra));
     if is_wanted_soon {
         let early = Arc::clone(&verifier);
-        thread::spawn(move || {
-            let _ = early.inner();
-        });
+        thread::spawn(move || early.load());
     }
     Ok(ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .dangerous() // rustls' word for any verifier but its own; this one is the platform's
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth())
-}
-
-/// The platform's verifier, when it is ready.
-#[derive(Debug)]
-struct Patient {
-    provider: Arc<CryptoProvider>,
-    extra: Vec<CertificateDer<'static>>,
-    inner: OnceLock<Result<Verifier, rustls::Error>>,
-}
-
-impl Patient {
-    fn inner(&self) -> Result<&Verifier, rustls::Error> {
-        self.inner
-            .get_or_init(|| {
-                Verifier::new_with_extra_roots(self.extra.clone(), Arc::clone(&self.provider))
-            })
-            .as_ref()
-            .map_err(Clone::clone)
-    }
-}
-
-impl ServerCertVerifier for Patient {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        self.inner()?
-            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-            .map_err(|error| explained(error, end_entity, intermediates))
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(
-            message,
-            cert,
-            dss,
-            &self.provider.signature_verification_algorithms,
-        )
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(
-            message,
-            cert,
-            dss,
-            &self.provider.signature_verification_algorithms,
-        )
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
-    }
 }
 
 #[cfg(test)]
