@@ -1,12 +1,14 @@
 //! The TLS of mcpipe: rustls with ring, the operating system's roots and the user's, nothing switched off.
 //!
 //! Loading the roots takes longer than any other step of the start, so it happens on a thread of its own while stdin is
-//! read and the connection is made; the verifier waits for it only if it is not done. Plain http never loads them.
+//! read and the connection is made; the verifier waits for it only if it is not done. Plain http never loads them. Most
+//! systems have a file with all of them, which is read alone (`roots`) and suffices for the certificates of most servers.
 //!
 //! A server may ask for the client's identity as well (`--client-cert`): [`Identity`] holds the certificate for it.
 //!
 //! RFC 8446, RFC 5246.
 
+mod roots;
 pub mod untrusted;
 mod verifier;
 

@@ -1,20 +1,25 @@
-//! The verifier of a server's certificate, whose roots are loaded when they are first asked for.
+//! The verifier of a server's certificate, whose roots are loaded when they are first asked for: those of one file, and
+//! all that the platform knows where these do not suffice.
 
 use std::sync::{Arc, OnceLock};
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{DigitallySignedStruct, SignatureScheme};
+use rustls::{DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 
+use super::roots;
 use super::untrusted::explained;
 
-/// The platform's verifier, when it is ready.
+/// The platform's verifier, when it is ready, and before it one that has a part of its roots.
 #[derive(Debug)]
 pub(super) struct Patient {
     provider: Arc<CryptoProvider>,
     extra: Vec<CertificateDer<'static>>,
+    /// The verifier with the roots of one file of the system and the user's; `None` where there is no such file.
+    bundled: OnceLock<Option<Arc<WebPkiServerVerifier>>>,
     inner: OnceLock<Result<Verifier, rustls::Error>>,
 }
 
@@ -24,13 +29,21 @@ impl Patient {
         Self {
             provider,
             extra,
+            bundled: OnceLock::new(),
             inner: OnceLock::new(),
         }
     }
 
     /// Loads the roots, for a handshake to come. Blocks for milliseconds.
     pub(super) fn load(&self) {
-        let _ = self.inner();
+        if self.bundled().is_none() {
+            let _ = self.inner();
+        }
+    }
+
+    fn bundled(&self) -> Option<&WebPkiServerVerifier> {
+        let load = || with_bundle(&self.provider, &self.extra, roots::bundled());
+        self.bundled.get_or_init(load).as_deref()
     }
 
     fn inner(&self) -> Result<&Verifier, rustls::Error> {
@@ -52,9 +65,16 @@ impl ServerCertVerifier for Patient {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        self.inner()?
-            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-            .map_err(|error| explained(error, end_entity, intermediates))
+        let verified_by = |verifier: &dyn ServerCertVerifier| {
+            verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        };
+        // More roots can only add to the certificates that are accepted: this answer stands, and a refusal does not.
+        if let Some(bundled) = self.bundled()
+            && let Ok(verified) = verified_by(bundled)
+        {
+            return Ok(verified);
+        }
+        verified_by(self.inner()?).map_err(|error| explained(error, end_entity, intermediates))
     }
 
     fn verify_tls12_signature(
@@ -89,5 +109,82 @@ impl ServerCertVerifier for Patient {
         self.provider
             .signature_verification_algorithms
             .supported_schemes()
+    }
+}
+
+/// Makes the verifier with the roots of a file. Returns `None` if there are none; or if a root of the user's cannot be used,
+/// which the platform's verifier is the one to report.
+fn with_bundle(
+    provider: &Arc<CryptoProvider>,
+    extra: &[CertificateDer<'static>],
+    bundled: Vec<CertificateDer<'static>>,
+) -> Option<Arc<WebPkiServerVerifier>> {
+    if bundled.is_empty() {
+        return None;
+    }
+    let mut roots = RootCertStore::empty();
+    for root in extra {
+        roots.add(root.clone()).ok()?;
+    }
+    roots.add_parsable_certificates(bundled);
+    WebPkiServerVerifier::builder_with_provider(roots.into(), Arc::clone(provider))
+        .build()
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    use rustls::crypto::ring;
+    use rustls::pki_types::pem::PemObject as _;
+
+    use super::*;
+
+    /// A verifier that trusts one authority and whose file of roots holds another.
+    fn verifier(authority: &str, bundle: &str) -> Patient {
+        let provider = Arc::new(ring::default_provider());
+        let bundled = with_bundle(&provider, &[], vec![certificate(bundle)]);
+        assert!(bundled.is_some());
+        let verifier = Patient::new(provider, vec![certificate(authority)]);
+        verifier.bundled.set(bundled).unwrap();
+        verifier
+    }
+
+    fn certificate(name: &str) -> CertificateDer<'static> {
+        let fixtures = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/tls");
+        CertificateDer::from_pem_file(fixtures.join(name)).unwrap()
+    }
+
+    fn accepts(verifier: &Patient, server: &str) -> bool {
+        let name = "localhost".try_into().unwrap();
+        // 2027, within the validity of the fixtures.
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(1_800_000_000));
+        let server = certificate(server);
+        let verified = verifier.verify_server_cert(&server, &[], &name, &[], now);
+        verified.is_ok()
+    }
+
+    #[test]
+    fn a_certificate_that_the_file_of_roots_vouches_for_needs_no_other_root() {
+        let verifier = verifier("client-ca.pem", "ca.pem");
+        assert!(accepts(&verifier, "server.pem"));
+        assert!(verifier.inner.get().is_none(), "the platform was asked");
+    }
+
+    #[test]
+    fn a_certificate_that_the_file_of_roots_does_not_vouch_for_is_the_platform_s_to_judge() {
+        let verifier = verifier("ca.pem", "client-ca.pem");
+        assert!(accepts(&verifier, "server.pem"));
+        assert!(!accepts(&verifier, "stranger.pem"));
+    }
+
+    #[test]
+    fn a_root_of_the_user_that_cannot_be_used_leaves_everything_to_the_platform() {
+        let provider = Arc::new(ring::default_provider());
+        let unusable = CertificateDer::from(vec![0]);
+        assert!(with_bundle(&provider, &[unusable], vec![certificate("ca.pem")]).is_none());
+        assert!(with_bundle(&provider, &[], Vec::new()).is_none());
     }
 }
