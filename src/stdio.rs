@@ -88,17 +88,23 @@ impl Written {
 
     fn write(&self, to: &mut impl Write) -> io::Result<()> {
         match self {
-            Self::One(frame) => to.write_all(frame.text().as_bytes())?,
+            Self::One(frame) => write_frame(frame, to)?,
             Self::Batch(frames) => {
                 for (at, frame) in frames.iter().enumerate() {
                     to.write_all(if at == 0 { b"[" } else { b"," })?;
-                    to.write_all(frame.text().as_bytes())?;
+                    write_frame(frame, to)?;
                 }
                 to.write_all(b"]")?;
             }
         }
         to.write_all(b"\n")
     }
+}
+
+fn write_frame(frame: &Frame, to: &mut impl Write) -> io::Result<()> {
+    frame
+        .pieces()
+        .try_for_each(|piece| to.write_all(piece.as_bytes()))
 }
 
 impl Host {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::id::Id;
 use super::malformed::{INVALID_REQUEST, Malformed};
 use super::outline::Outline;
-use super::scan::{self, Place};
+use super::scan;
 
 /// The members of a message that say what it is. The last of two with one name counts, as in JavaScript.
 #[derive(Default)]
@@ -13,38 +13,39 @@ pub(super) struct Members<'a> {
     version: Option<&'a str>,
     id: Option<&'a str>,
     method: Option<&'a str>,
-    result: Option<(&'a str, Range<usize>)>,
-    error: Option<(&'a str, Range<usize>)>,
-    /// Every `id`, in order.
-    pub(super) ids: Vec<Range<usize>>,
+    result: Option<&'a str>,
+    error: Option<&'a str>,
 }
 
 impl<'a> Members<'a> {
-    /// Takes the next member of the text.
-    pub(super) fn take(&mut self, text: &'a str, place: &Place) {
-        let (name, value) = (place.name(text), place.value(text));
+    /// Takes the next member: its name as it is written, and its value. Of an object all that counts is that it is one.
+    pub(super) fn take(&mut self, name: &str, value: &'a str) {
         if scan::reads(name, "jsonrpc") {
             self.version = Some(value);
         } else if scan::reads(name, "id") {
             self.id = Some(value);
-            self.ids.push(place.value.clone());
         } else if scan::reads(name, "method") {
             self.method = Some(value);
         } else if scan::reads(name, "result") {
-            self.result = Some((value, place.value.clone()));
+            self.result = Some(value);
         } else if scan::reads(name, "error") {
-            self.error = Some((value, place.value.clone()));
+            self.error = Some(value);
         }
     }
 
-    /// A `result` of `null` beside an error, or an `error` of `null` beside a result: how JSON-RPC 1.0 writes that there is
-    /// none (section 1.2, "Response").
-    pub(super) fn void(&self) -> Option<Range<usize>> {
-        match (&self.result, &self.error) {
-            (Some(_), Some(("null", place))) | (Some(("null", place)), Some(_)) => {
-                Some(place.clone())
-            }
-            _ => None,
+    /// Says which members the other side would turn the message down for, if it has any.
+    pub(super) fn unwanted(&self, outline: &Outline) -> Option<&'static str> {
+        match outline {
+            // A notification with an id, even with one that is null.
+            Outline::Notification { .. } => self.id.map(|_| "id"),
+            // An answer with both members: a `result` of `null` beside an error, or an `error` of `null` beside a result, is
+            // how JSON-RPC 1.0 writes that there is none (section 1.2, "Response").
+            Outline::Response { .. } => match (self.result, self.error) {
+                (Some(_), Some("null")) => Some("error"),
+                (Some("null"), Some(_)) => Some("result"),
+                _ => None,
+            },
+            Outline::Request { .. } => None,
         }
     }
 
@@ -64,11 +65,8 @@ impl<'a> Members<'a> {
         let is_there = |member: Option<&str>, other: Option<&str>| {
             member.is_some_and(|member| member != "null" || other.is_none())
         };
-        let text =
-            |member: &Option<(&'a str, Range<usize>)>| member.as_ref().map(|(text, _)| *text);
-        let (result, error) = (text(&self.result), text(&self.error));
-        let has_result = is_there(result, error);
-        let has_error = is_there(error, result);
+        let has_result = is_there(self.result, self.error);
+        let has_error = is_there(self.error, self.result);
         match (self.method, self.id, has_result, has_error) {
             (Some(method), raw, false, false) => {
                 let Some(method) = string(method) else {
@@ -114,11 +112,16 @@ fn is_notice(method: &str) -> bool {
 
 /// Finds one member of a JSON object given as text, as its JSON text. Of two with one name it is the last.
 pub fn member_of<'a>(object: &'a str, name: &str) -> Option<&'a str> {
+    object.get(place_of(object, name)?)
+}
+
+/// Finds the place of the same.
+pub(super) fn place_of(object: &str, name: &str) -> Option<Range<usize>> {
     let mut found = None;
     scan::members(object, |place| {
         if scan::reads(place.name(object), name) {
             found = Some(place.value);
         }
     })?;
-    object.get(found?)
+    found
 }

@@ -13,15 +13,17 @@ mod malformed;
 mod members;
 mod object;
 mod outline;
+mod own;
 mod scan;
+mod shared;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use memchr::memchr2;
 use serde::de::IgnoredAny;
-use serde_json::Value;
 
 use crate::text::without_mark;
 pub use batch::{MAX_BATCH, takes_batches};
@@ -37,14 +39,16 @@ pub use outline::Outline;
 use batch::ReadBatch;
 use members::Members;
 use scan::{Member, Place};
+use shared::Text;
 
-/// A JSON-RPC message on one line.
+/// A JSON-RPC message on one line. Cheap to clone: a frame is kept until it is answered, in case it must be sent again.
 #[derive(Clone)]
-pub struct Frame {
-    /// Shared, because a frame is kept until it is answered, in case it must be sent again.
-    text: Arc<String>,
+pub struct Frame(Arc<Message>);
+
+struct Message {
+    text: Text,
     /// The places of its members in the text, if they are not too many.
-    members: Option<Arc<Vec<Member>>>,
+    members: Option<Vec<Member>>,
     outline: Outline,
 }
 
@@ -117,51 +121,67 @@ impl Frame {
     /// Reads a text without white space and byte order mark around it.
     fn of(mut text: Cow<'_, str>) -> Result<Self, Malformed> {
         let mut found = Members::default();
-        let read = scan::message(&text, |place| found.take(&text, place));
+        let read = scan::message(&text, |place| {
+            found.take(place.name(&text), place.value(&text));
+        });
         let (mut members, scanned) = read.ok_or_else(|| fault(&text))?;
         let outline = found.outline()?;
-        let unwanted = match outline {
-            // The other side would turn down a notification with an id, even with one that is null.
-            Outline::Notification { .. } => found.ids,
-            // The host would turn down an answer with both members, even with one that is null.
-            Outline::Response { .. } => found.void().into_iter().collect(),
-            Outline::Request { .. } => Vec::new(),
-        };
-        if !unwanted.is_empty() || scanned.has_line_breaks {
-            // Line breaks cannot stand inside a JSON string, so those in valid JSON are layout and can go.
-            text = without(&text, &unwanted).replace(['\n', '\r'], "").into();
+        if let Some(unwanted) = found.unwanted(&outline) {
+            text = without(&text, unwanted).into();
             (members, _) = scan::message(&text, |_| {}).ok_or_else(|| fault(&text))?;
         }
-        Ok(Self {
-            text: Arc::new(text.into_owned()),
-            members: members.map(Arc::new),
-            outline,
-        })
-    }
-
-    /// A message of our own: its outline and its text, which is a JSON object on one line.
-    fn ours(outline: Outline, text: String) -> Self {
-        let members = scan::message(&text, |_| {}).and_then(|(members, _)| members);
-        Self {
-            text: Arc::new(text),
-            members: members.map(Arc::new),
-            outline,
+        if scanned.has_line_breaks {
+            text = without_line_breaks(&text).into();
+            (members, _) = scan::message(&text, |_| {}).ok_or_else(|| fault(&text))?;
         }
+        Ok(Self::new(Text::new(text.into_owned()), members, outline))
     }
 
-    /// The message as one line of JSON, without its line end.
+    fn new(text: Text, members: Option<Vec<Member>>, outline: Outline) -> Self {
+        Self(Arc::new(Message {
+            text,
+            members,
+            outline,
+        }))
+    }
+
+    /// The message as one line of JSON, without its line end. The first call copies a large message that was edited:
+    /// [`Frame::pieces`] never copies.
     pub fn text(&self) -> &str {
-        &self.text
+        self.0.text.as_str()
+    }
+
+    /// The same line in pieces, to be written one after another.
+    pub fn pieces(&self) -> impl Iterator<Item = &str> {
+        self.0.text.pieces()
+    }
+
+    /// The length of the line, in bytes.
+    pub fn length(&self) -> usize {
+        self.0.text.len()
+    }
+
+    /// Returns the same message with a text that it shares with no other, for one that is kept for long: a short part of a
+    /// large text keeps all of that text.
+    pub(crate) fn detached(&self) -> Self {
+        match &self.0.text {
+            Text::Whole(_) => self.clone(),
+            Text::Parts(_) => {
+                let message = &self.0;
+                let text = Text::new(self.text().to_owned());
+                Self::new(text, message.members.clone(), message.outline.clone())
+            }
+        }
     }
 
     /// Returns the members that route it.
     pub fn outline(&self) -> &Outline {
-        &self.outline
+        &self.0.outline
     }
 
     /// The id of a request or of the request a response answers.
     pub fn id(&self) -> Option<&Id> {
-        match &self.outline {
+        match &self.0.outline {
             Outline::Request { id, .. } => Some(id),
             Outline::Response { id, .. } => id.as_ref(),
             Outline::Notification { .. } => None,
@@ -170,7 +190,7 @@ impl Frame {
 
     /// The method of a request or notification.
     pub fn method(&self) -> Option<&str> {
-        match &self.outline {
+        match &self.0.outline {
             Outline::Request { method, .. } | Outline::Notification { method } => Some(method),
             Outline::Response { .. } => None,
         }
@@ -178,17 +198,17 @@ impl Frame {
 
     /// Says whether an answer is owed to it.
     pub fn is_request(&self) -> bool {
-        matches!(self.outline, Outline::Request { .. })
+        matches!(self.0.outline, Outline::Request { .. })
     }
 
     /// Says whether it answers a request.
     pub fn is_response(&self) -> bool {
-        matches!(self.outline, Outline::Response { .. })
+        matches!(self.0.outline, Outline::Response { .. })
     }
 
     /// Says whether it answers a request with an error.
     pub fn is_error(&self) -> bool {
-        matches!(self.outline, Outline::Response { failed: true, .. })
+        matches!(self.0.outline, Outline::Response { failed: true, .. })
     }
 
     /// Returns the code of an error answer.
@@ -199,17 +219,29 @@ impl Frame {
     /// Returns a top-level member as its JSON text (`params`, `result`, `error`), with its quotes and escapes. Of two with one
     /// name it is the last, as in JavaScript; the peer may take the first.
     pub fn member(&self, name: &str) -> Option<&str> {
-        self.find(name).map(|member| member.place.value(&self.text))
+        let member = self.find(name)?;
+        Some(self.0.text.get(member.place.value.clone()))
     }
 
     /// Returns a member of a top-level member as [`Frame::member`] does.
     pub fn member_in(&self, outer: &str, name: &str) -> Option<&str> {
+        Some(self.0.text.get(self.place_in(outer, name)?))
+    }
+
+    /// Returns the place of a member of a top-level member in the text.
+    pub(crate) fn place_in(&self, outer: &str, name: &str) -> Option<Range<usize>> {
         let outer = self.find(outer)?;
-        let Some(members) = &outer.members else {
-            return member_of(outer.place.value(&self.text), name);
+        let text = &self.0.text;
+        let start = outer.place.value.start;
+        let place = |range: &Range<usize>| start + range.start..start + range.end;
+        let found = match &outer.members {
+            Some(members) => {
+                let is_it = |it: &&Place| scan::reads(text.get(place(&it.name)), name);
+                members.iter().rfind(is_it)?.value.clone()
+            }
+            None => members::place_of(text.get(outer.place.value.clone()), name)?,
         };
-        let is_it = |place: &&Place| scan::reads(place.name(&self.text), name);
-        Some(members.iter().rfind(is_it)?.value(&self.text))
+        Some(place(&found))
     }
 
     /// Returns a member of `params` as [`Frame::member`] does.
@@ -218,21 +250,20 @@ impl Frame {
     }
 
     /// The last member of that name.
-    fn find(&self, name: &str) -> Option<Member> {
-        let is_it = |place: &Place| scan::reads(place.name(&self.text), name);
-        if let Some(members) = &self.members {
-            return members.iter().rfind(|member| is_it(&member.place)).cloned();
+    fn find(&self, name: &str) -> Option<Cow<'_, Member>> {
+        let text = &self.0.text;
+        if let Some(members) = &self.0.members {
+            let is_it = |it: &&Member| scan::reads(text.get(it.place.name.clone()), name);
+            return members.iter().rfind(is_it).map(Cow::Borrowed);
         }
-        let mut found = None;
-        scan::members(&self.text, |place| {
-            if is_it(&place) {
+        let (text, mut found) = (self.text(), None);
+        scan::members(text, |place| {
+            if scan::reads(place.name(text), name) {
                 found = Some(place);
             }
         });
-        found.map(|place| Member {
-            place,
-            members: None,
-        })
+        let members = None;
+        found.map(|place| Cow::Owned(Member { place, members }))
     }
 
     /// The id that a `notifications/cancelled` names.
@@ -242,100 +273,12 @@ impl Frame {
         }
         Id::parse(self.param("requestId")?)
     }
-
-    /// A request of our own. `params` is JSON text, passed on as it is.
-    pub fn request(id: &Id, method: &str, params: Option<&str>) -> Self {
-        let text = match params {
-            Some(params) => {
-                format!(
-                    r#"{{"jsonrpc":"2.0","id":{id},"method":{},"params":{params}}}"#,
-                    quoted(method)
-                )
-            }
-            None => format!(
-                r#"{{"jsonrpc":"2.0","id":{id},"method":{}}}"#,
-                quoted(method)
-            ),
-        };
-        let (id, method) = (id.clone(), method.into());
-        Self::ours(Outline::Request { id, method }, text)
-    }
-
-    /// A notification of our own. `params` is JSON text, passed on as it is.
-    pub fn notification(method: &str, params: Option<&str>) -> Self {
-        let text = match params {
-            Some(params) => format!(
-                r#"{{"jsonrpc":"2.0","method":{},"params":{params}}}"#,
-                quoted(method)
-            ),
-            None => format!(r#"{{"jsonrpc":"2.0","method":{}}}"#, quoted(method)),
-        };
-        let method = method.into();
-        Self::ours(Outline::Notification { method }, text)
-    }
-
-    /// A successful answer. `result` is JSON text, passed on as it is.
-    pub fn result(id: &Id, result: &str) -> Self {
-        let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#);
-        let (id, failed) = (Some(id.clone()), false);
-        Self::ours(Outline::Response { id, failed }, text)
-    }
-
-    /// An error answer; without an id it is `null` (JSON-RPC 2.0 section 5).
-    pub fn error(id: Option<&Id>, code: i64, message: &str, data: Option<&Value>) -> Self {
-        let shown = id.map_or("null", Id::text);
-        let data = data
-            .map(|data| format!(r#","data":{data}"#))
-            .unwrap_or_default();
-        let text = format!(
-            r#"{{"jsonrpc":"2.0","id":{shown},"error":{{"code":{code},"message":{}{data}}}}}"#,
-            quoted(message)
-        );
-        let (id, failed) = (id.cloned(), true);
-        Self::ours(Outline::Response { id, failed }, text)
-    }
-
-    /// Returns the request or response under another id, even if it had none. Everything but the id keeps its text.
-    pub fn with_id(&self, id: &Id) -> Self {
-        let mut frame = self.clone();
-        match &mut frame.outline {
-            Outline::Request { id: place, .. } => *place = id.clone(),
-            Outline::Response { id: place, .. } => *place = Some(id.clone()),
-            Outline::Notification { .. } => return frame,
-        }
-        let mut found = Members::default();
-        match &self.members {
-            Some(members) => members
-                .iter()
-                .for_each(|it| found.take(&self.text, &it.place)),
-            None => {
-                scan::members(&self.text, |place| found.take(&self.text, &place));
-            }
-        }
-        let ids = found.ids;
-        let mut text = String::with_capacity(self.text.len() + id.text().len() + 8);
-        let mut rest = self.text.as_str();
-        if ids.is_empty() {
-            text.push_str("{\"id\":");
-            text.push_str(id.text());
-            text.push(',');
-            rest = rest.strip_prefix('{').unwrap_or_default();
-        }
-        let mut from = self.text.len() - rest.len();
-        for old in ids {
-            text.push_str(self.text.get(from..old.start).unwrap_or_default());
-            text.push_str(id.text());
-            from = old.end;
-        }
-        text.push_str(self.text.get(from..).unwrap_or_default());
-        Self::ours(frame.outline, text)
-    }
 }
 
 impl fmt::Debug for Frame {
     /// Shows the outline only: the text may hold a person's data.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{:?} ({} bytes)", self.outline, self.text.len())
+        write!(out, "{:?} ({} bytes)", self.outline(), self.length())
     }
 }
 
@@ -350,12 +293,17 @@ impl Malformed {
     }
 }
 
-fn quoted(text: &str) -> Value {
-    Value::String(text.to_owned())
-}
-
-/// The text of an object without these members, given by the places of their values, in order.
-fn without(text: &str, values: &[Range<usize>]) -> String {
+/// The text of an object without the members of this name: without every `id`, and without the last of others.
+fn without(text: &str, name: &str) -> String {
+    let mut values = Vec::new();
+    scan::members(text, |place| {
+        if scan::reads(place.name(text), name) {
+            if name != "id" {
+                values.clear();
+            }
+            values.push(place.value);
+        }
+    });
     let mut text_left = text.to_owned();
     for value in values.iter().rev() {
         let before = text_left.get(..value.start).unwrap_or_default();
@@ -370,6 +318,19 @@ fn without(text: &str, values: &[Range<usize>]) -> String {
         };
     }
     text_left
+}
+
+/// JSON without its line breaks: none can stand inside a string, so all are layout and can go.
+fn without_line_breaks(text: &str) -> String {
+    let mut left = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = memchr2(b'\n', b'\r', rest.as_bytes()) {
+        let (line, after) = rest.split_at(at);
+        left.push_str(line);
+        rest = after.get(1..).unwrap_or_default();
+    }
+    left.push_str(rest);
+    left
 }
 
 /// A text without the white space and the byte order mark that may stand around a message.

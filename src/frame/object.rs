@@ -10,12 +10,16 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::Value as Json;
 
-use super::scan;
-use super::{Frame, trimmed};
+use super::members::Members;
+use super::scan::{self, Noted, Place};
+use super::shared::{Text, Writer};
+use super::{Frame, trimmed, without_line_breaks};
 
 /// A JSON object as its members in order, each value as text.
 #[derive(Clone, Default)]
 pub(crate) struct Object {
+    /// The text that members stand in, so that a large value is not copied to be left as it is. It has no line breaks.
+    text: Option<Text>,
     members: Vec<Member>,
 }
 
@@ -28,146 +32,180 @@ struct Member {
     value: Value,
 }
 
-/// A part of a text that others hold too, so that a large value is not copied to be left as it is; or a text of its own.
+/// A part of the object's text, or a text of its own.
 #[derive(Clone)]
 enum Piece {
-    Part(Arc<String>, Range<usize>),
+    Here(Range<usize>),
     Own(String),
 }
 
 #[derive(Clone)]
 enum Value {
-    Text(Piece),
-    /// An object whose members have been found already.
-    Message(Arc<String>, scan::Member),
+    /// JSON in the object's text, with the places of its members as in [`scan::Member`].
+    Here(Range<usize>, Option<Arc<[Place]>>),
+    /// JSON that was put in, and has not been looked at.
+    Own(String),
     /// An object that was edited, and its text once that has been asked for.
     Edited(Object, OnceLock<String>),
 }
 
-impl Piece {
-    fn as_str(&self) -> &str {
-        match self {
-            Self::Part(text, range) => text.get(range.clone()).unwrap_or_default(),
-            Self::Own(text) => text,
-        }
-    }
-}
-
-impl Value {
-    fn as_str(&self) -> &str {
-        match self {
-            Self::Text(piece) => piece.as_str(),
-            Self::Message(text, member) => member.place.value(text),
-            Self::Edited(object, text) => text.get_or_init(|| object.text()),
-        }
-    }
-
-    /// The object that it is; `None` for any other value.
-    fn object(&self) -> Option<Object> {
-        match self {
-            Self::Text(Piece::Part(text, range)) => Object::within(text, range.clone()),
-            Self::Text(Piece::Own(text)) => Object::read(text),
-            Self::Message(text, member) => match &member.members {
-                Some(places) => Some(Object::at(text, places)),
-                None => Object::within(text, member.place.value.clone()),
-            },
-            Self::Edited(object, _) => Some(object.clone()),
-        }
-    }
-
-    fn len(&self) -> usize {
-        match self {
-            Self::Edited(object, _) => object.len(),
-            _ => self.as_str().len(),
-        }
-    }
-
-    fn write(&self, out: &mut String) {
-        match self {
-            Self::Edited(object, _) => object.write(out),
-            _ => out.push_str(self.as_str()),
-        }
-    }
+fn here<'a>(text: Option<&'a Text>, range: &Range<usize>) -> &'a str {
+    text.map_or("", |text| text.get(range.clone()))
 }
 
 impl Member {
-    fn new(written: Piece, value: Value) -> Self {
-        let decoded = match scan::read(written.as_str()) {
+    fn here(text: &Text, name: Range<usize>, value: Value) -> Self {
+        let decoded = match scan::read(text.get(name.clone())) {
             Cow::Borrowed(_) => None,
             Cow::Owned(name) => Some(name.into()),
         };
         Self {
-            written,
+            written: Piece::Here(name),
             decoded,
             value,
         }
     }
 
-    /// The name; one with a lone surrogate, which is no text, as it is written.
-    fn name(&self) -> &str {
-        let written = self.written.as_str();
-        self.decoded
-            .as_deref()
-            .unwrap_or_else(|| scan::inner(written))
+    fn written<'a>(&'a self, text: Option<&'a Text>) -> &'a str {
+        match &self.written {
+            Piece::Here(range) => here(text, range),
+            Piece::Own(name) => name,
+        }
     }
 
-    fn is(&self, name: &str) -> bool {
-        self.name() == name
+    /// The name; one with a lone surrogate, which is no text, as it is written.
+    fn name<'a>(&'a self, text: Option<&'a Text>) -> &'a str {
+        let decoded = self.decoded.as_deref();
+        decoded.unwrap_or_else(|| scan::inner(self.written(text)))
+    }
+}
+
+impl Value {
+    fn as_str<'a>(&'a self, text: Option<&'a Text>) -> &'a str {
+        match self {
+            Self::Here(range, _) => here(text, range),
+            Self::Own(value) => value,
+            Self::Edited(object, written) => written.get_or_init(|| object.text()),
+        }
+    }
+
+    /// The object that it is; `None` for any other value.
+    fn object(&self, text: Option<&Text>) -> Option<Object> {
+        match self {
+            Self::Here(range, Some(places)) => Some(Object::at(text?, range.start, places)),
+            Self::Here(range, None) => Object::within(text?, range.clone()),
+            Self::Own(value) => Object::read(value),
+            Self::Edited(object, _) => Some(object.clone()),
+        }
+    }
+
+    /// Says what it is to [`Members`], to which an object is an object: a large one is not made one string for that.
+    fn outlined<'a>(&'a self, text: Option<&'a Text>) -> &'a str {
+        match self {
+            Self::Here(_, Some(_)) | Self::Edited(..) => "{}",
+            _ => self.as_str(text).trim_ascii(),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Here(range, _) => range.len(),
+            Self::Own(value) => value.len(),
+            Self::Edited(object, _) => object.len(),
+        }
+    }
+
+    /// Writes it. Returns its place, and the places of its members as in [`scan::Member`]; `None` if it was put in and is
+    /// no JSON.
+    fn write(
+        &self,
+        text: Option<&Text>,
+        out: &mut Writer,
+    ) -> Option<(Range<usize>, Option<Arc<[Place]>>)> {
+        let start = out.len();
+        match self {
+            Self::Here(range, places) => {
+                out.share(text?, range.clone());
+                Some((start..out.len(), places.clone()))
+            }
+            Self::Own(value) => {
+                let read = scan::value(value)?;
+                if read.scanned.has_line_breaks {
+                    return Self::Own(without_line_breaks(value)).write(None, out);
+                }
+                out.push(value);
+                let place = start + read.place.start..start + read.place.end;
+                Some((place, read.members))
+            }
+            Self::Edited(object, _) => {
+                let mut noted = Noted::default();
+                object.write(out, |place, _| {
+                    let from_start = |range: Range<usize>| range.start - start..range.end - start;
+                    noted.push(Place {
+                        name: from_start(place.name),
+                        value: from_start(place.value),
+                    });
+                })?;
+                Some((start..out.len(), noted.places()))
+            }
+        }
     }
 }
 
 impl Object {
     /// Reads an object; `None` for anything else.
     pub(crate) fn read(text: &str) -> Option<Self> {
-        let text = Arc::new(trimmed(text).to_owned());
-        Self::within(&text, 0..text.len())
+        let text = trimmed(text);
+        let mut places = Vec::new();
+        let scanned = scan::members(text, |place| places.push(place))?;
+        if scanned.has_line_breaks {
+            return Self::read(&without_line_breaks(text));
+        }
+        Some(Self::at(&Text::new(text.to_owned()), 0, &places))
     }
 
-    /// Reads a part of a text, which it shares from then on.
-    fn within(text: &Arc<String>, part: Range<usize>) -> Option<Self> {
-        let mut members = Vec::new();
-        let piece = |range: Range<usize>| {
-            Piece::Part(
-                Arc::clone(text),
-                part.start + range.start..part.start + range.end,
-            )
-        };
-        scan::members(text.get(part.clone())?, |place| {
-            members.push(Member::new(
-                piece(place.name),
-                Value::Text(piece(place.value)),
-            ));
-        })?;
-        Some(Self { members })
+    /// Reads a range of a text without line breaks, and shares it from then on.
+    fn within(text: &Text, range: Range<usize>) -> Option<Self> {
+        let mut places = Vec::new();
+        scan::members(text.get(range.clone()), |place| places.push(place))?;
+        Some(Self::at(text, range.start, &places))
     }
 
-    /// The object whose members stand there in the text.
-    fn at(text: &Arc<String>, places: &[scan::Place]) -> Self {
-        let piece = |range: &Range<usize>| Piece::Part(Arc::clone(text), range.clone());
-        let members = places
-            .iter()
-            .map(|place| Member::new(piece(&place.name), Value::Text(piece(&place.value))));
+    /// The object that begins there in a text without line breaks, with the places of its members from there.
+    fn at(text: &Text, start: usize, places: &[Place]) -> Self {
+        let moved = |range: &Range<usize>| start + range.start..start + range.end;
+        let members = places.iter().map(|place| {
+            let value = Value::Here(moved(&place.value), None);
+            Member::here(text, moved(&place.name), value)
+        });
         Self {
             members: members.collect(),
+            text: Some(text.clone()),
         }
     }
 
     /// A member's text; of two with one name the last, as in JavaScript.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.member(name).map(Value::as_str)
+        let value = self.member(name)?;
+        Some(value.as_str(self.text.as_ref()))
+    }
+
+    /// A member that is an object; `None` for any other. Of two with one name it is the last.
+    pub(crate) fn object(&self, name: &str) -> Option<Self> {
+        self.member(name)?.object(self.text.as_ref())
     }
 
     fn member(&self, name: &str) -> Option<&Value> {
+        let text = self.text.as_ref();
         let mut members = self.members.iter().rev();
-        members
-            .find(|member| member.is(name))
-            .map(|member| &member.value)
+        let found = members.find(|member| member.name(text) == name)?;
+        Some(&found.value)
     }
 
     /// Puts a member in the place of the one it replaces, or at the end; others of that name go, for a reader may well
     /// take the first of them. `value` is JSON text.
     pub(crate) fn set(&mut self, name: &str, value: impl Into<String>) {
-        self.put(name, Value::Text(Piece::Own(value.into())));
+        self.put(name, Value::Own(value.into()));
     }
 
     /// Puts an object in the place of a member as [`Object::set`] does.
@@ -176,10 +214,14 @@ impl Object {
     }
 
     fn put(&mut self, name: &str, value: Value) {
-        let Some(last) = self.members.iter().rposition(|member| member.is(name)) else {
-            return self
-                .members
-                .push(Member::new(Piece::Own(Json::from(name).to_string()), value));
+        let text = self.text.as_ref();
+        let is_it = |member: &Member| member.name(text) == name;
+        let Some(last) = self.members.iter().rposition(is_it) else {
+            return self.members.push(Member {
+                written: Piece::Own(Json::from(name).to_string()),
+                decoded: None,
+                value,
+            });
         };
         if let Some(member) = self.members.get_mut(last) {
             member.value = value;
@@ -188,21 +230,23 @@ impl Object {
         self.members.retain(|member| {
             let is_last = place == last;
             place += 1;
-            is_last || !member.is(name)
+            is_last || !is_it(member)
         });
     }
 
     /// Takes a member out, all of that name.
     pub(crate) fn remove(&mut self, name: &str) -> Option<String> {
-        let value = self.get(name).map(str::to_owned);
-        self.members.retain(|member| !member.is(name));
-        value
+        let value = self.get(name)?.to_owned();
+        let text = self.text.as_ref();
+        self.members.retain(|member| member.name(text) != name);
+        Some(value)
     }
 
     /// Reads a member that is an object, edits it, and puts it back; an empty one is taken out. A member that is there
     /// and no object is left alone.
     pub(crate) fn edit(&mut self, name: &str, edit: impl FnOnce(&mut Self)) {
-        let mut inner = match self.member(name).map(Value::object) {
+        let text = self.text.as_ref();
+        let mut inner = match self.member(name).map(|value| value.object(text)) {
             None => Self::default(),
             Some(None) => return,
             Some(Some(object)) => object,
@@ -221,34 +265,86 @@ impl Object {
 
     /// The names and values, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let text = self.text.as_ref();
         let members = self.members.iter();
-        members.map(|member| (member.name(), member.value.as_str()))
+        members.map(move |member| (member.name(text), member.value.as_str(text)))
     }
 
     /// The object as JSON text on one line.
     pub(crate) fn text(&self) -> String {
-        let mut text = String::with_capacity(self.len());
-        self.write(&mut text);
-        text
+        let mut out = String::with_capacity(self.len());
+        self.write_text(&mut out);
+        out
     }
 
     fn len(&self) -> usize {
+        let text = self.text.as_ref();
         let members = self.members.iter();
-        let lengths = members.map(|member| member.written.as_str().len() + member.value.len() + 2);
+        let lengths = members.map(|member| member.written(text).len() + member.value.len() + 2);
         lengths.sum::<usize>() + 2
     }
 
-    fn write(&self, out: &mut String) {
+    fn write_text(&self, out: &mut String) {
+        let text = self.text.as_ref();
         out.push('{');
         for (at, member) in self.members.iter().enumerate() {
             if at > 0 {
                 out.push(',');
             }
-            out.push_str(member.written.as_str());
+            out.push_str(member.written(text));
             out.push(':');
-            member.value.write(out);
+            match &member.value {
+                Value::Edited(object, _) => object.write_text(out),
+                value => out.push_str(value.as_str(text)),
+            }
         }
         out.push('}');
+    }
+
+    /// Writes the object, and calls back with the place of each member, and the places of that one's members as in
+    /// [`scan::Member`]; `None` if a value was put in that is no JSON.
+    fn write(
+        &self,
+        out: &mut Writer,
+        mut each: impl FnMut(Place, Option<Arc<[Place]>>),
+    ) -> Option<()> {
+        let text = self.text.as_ref();
+        out.push("{");
+        for (at, member) in self.members.iter().enumerate() {
+            if at > 0 {
+                out.push(",");
+            }
+            let start = out.len();
+            match &member.written {
+                Piece::Here(range) => out.share(text?, range.clone()),
+                Piece::Own(name) => out.push(name),
+            }
+            let name = start..out.len();
+            out.push(":");
+            let (value, places) = member.value.write(text, out)?;
+            each(Place { name, value }, places);
+        }
+        out.push("}");
+        Some(())
+    }
+
+    /// The message that the object is; `None` if it is none.
+    fn message(&self) -> Option<Frame> {
+        let text = self.text.as_ref();
+        let mut found = Members::default();
+        for member in &self.members {
+            found.take(member.written(text), member.value.outlined(text));
+        }
+        let outline = found.outline().ok()?;
+        if found.unwanted(&outline).is_some() || self.members.len() > scan::MAX_NOTED {
+            return Frame::of(self.text().into()).ok();
+        }
+        let mut out = Writer::with_capacity(self.len());
+        let mut noted = Vec::with_capacity(self.members.len());
+        self.write(&mut out, |place, members| {
+            noted.push(scan::Member { place, members });
+        })?;
+        Some(Frame::new(out.finish(), Some(noted), outline))
     }
 }
 
@@ -267,15 +363,12 @@ impl fmt::Debug for Object {
 }
 
 impl Frame {
-    fn part(&self, member: &scan::Member) -> Member {
-        let name = Piece::Part(Arc::clone(&self.text), member.place.name.clone());
-        Member::new(name, Value::Message(Arc::clone(&self.text), member.clone()))
-    }
-
     /// Returns a top-level member that is an object, to be read or edited apart from the message; `None` for any other. Of
     /// two with one name it is the last; the message may hold both.
     pub(crate) fn object(&self, name: &str) -> Option<Object> {
-        Value::Message(Arc::clone(&self.text), self.find(name)?).object()
+        let member = self.find(name)?;
+        let value = Value::Here(member.place.value.clone(), member.members.clone());
+        value.object(Some(&self.0.text))
     }
 
     /// Returns the same message, edited. One that cannot be edited stays as it is.
@@ -285,14 +378,22 @@ impl Frame {
 
     /// Returns the same message, edited; `None` where the result is no message.
     pub(crate) fn edited(&self, edit: impl FnOnce(&mut Object)) -> Option<Self> {
-        let mut message = match &self.members {
-            Some(members) => Object {
-                members: members.iter().map(|member| self.part(member)).collect(),
-            },
-            None => Object::within(&self.text, 0..self.text.len())?,
+        let text = &self.0.text;
+        let mut message = match &self.0.members {
+            Some(members) => {
+                let members = members.iter().map(|member| {
+                    let Place { name, value } = member.place.clone();
+                    Member::here(text, name, Value::Here(value, member.members.clone()))
+                });
+                Object {
+                    members: members.collect(),
+                    text: Some(text.clone()),
+                }
+            }
+            None => Object::within(text, 0..text.len())?,
         };
         edit(&mut message);
-        Self::of(message.text().into()).ok()
+        message.message()
     }
 }
 

@@ -15,7 +15,7 @@ const ONES: u64 = u64::MAX / 255;
 const HIGH: u64 = ONES << 7;
 
 /// The members of one object that are noted at most. Messages have few; what has more is looked through when it is asked.
-const MAX_NOTED: usize = 64;
+pub(super) const MAX_NOTED: usize = 64;
 
 /// A member of an object, or an element of an array (then without a name): where its name and its value stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,10 +38,11 @@ impl Place {
     }
 }
 
-/// A member of a message, with the places of its own members where it is an object that has not too many.
+/// A member of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Member {
     pub(super) place: Place,
+    /// The places of its own members, counted from the start of its value; `None` where that is no object, or has too many.
     pub(super) members: Option<Arc<[Place]>>,
 }
 
@@ -51,32 +52,57 @@ pub(super) fn message(
     text: &str,
     mut each: impl FnMut(&Place),
 ) -> Option<(Option<Vec<Member>>, Scanned)> {
-    let mut found = Vec::new();
+    let (mut found, mut noted) = (Vec::new(), Noted::default());
     let scanned = Scanner::over(text).whole(b'{', |scanner, name| {
-        let (start, mut inner) = (scanner.at, Vec::new());
-        let is_object = scanner.peek()? == b'{';
-        if is_object {
-            scanner.content(true, |scanner, name| {
-                let place = scanner.place(name)?;
-                if inner.len() <= MAX_NOTED {
-                    inner.push(place);
-                }
-                Some(())
-            })?;
-        } else {
-            scanner.value()?;
-        }
-        let value = start..scanner.at;
+        let (value, members) = scanner.noting(&mut noted)?;
         let place = Place { name, value };
         each(&place);
         if found.len() <= MAX_NOTED {
-            let is_noted = is_object && inner.len() <= MAX_NOTED;
-            let members = is_noted.then(|| inner.into());
             found.push(Member { place, members });
         }
         Some(())
     })?;
     Some(((found.len() <= MAX_NOTED).then_some(found), scanned))
+}
+
+/// A value that stands alone: its place in its text, and the places of its members as in [`Member`].
+pub(super) struct Value {
+    pub(super) place: Range<usize>,
+    pub(super) members: Option<Arc<[Place]>>,
+    pub(super) scanned: Scanned,
+}
+
+/// Reads one value with white space around it; `None` for any other text.
+pub(super) fn value(text: &str) -> Option<Value> {
+    let mut scanner = Scanner::over(text);
+    scanner.white_space();
+    let (place, members) = scanner.noting(&mut Noted::default())?;
+    Some(Value {
+        place,
+        members,
+        scanned: scanner.end()?,
+    })
+}
+
+/// The places of the members of an object, counted from its start, while they are not too many.
+#[derive(Default)]
+pub(super) struct Noted(Vec<Place>);
+
+impl Noted {
+    /// Begins anew, for another object.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    pub(super) fn push(&mut self, place: Place) {
+        if self.0.len() <= MAX_NOTED {
+            self.0.push(place);
+        }
+    }
+
+    pub(super) fn places(&self) -> Option<Arc<[Place]>> {
+        (self.0.len() <= MAX_NOTED).then(|| Arc::from(self.0.as_slice()))
+    }
 }
 
 /// Walks an object and calls back with each member. `None` for a text that is not one JSON object, and white space around
@@ -165,10 +191,35 @@ impl<'a> Scanner<'a> {
         self.white_space();
         (self.peek()? == opening).then_some(())?;
         self.content(opening == b'{', each)?;
+        self.end()
+    }
+
+    /// The end of the text, and white space before it.
+    fn end(mut self) -> Option<Scanned> {
         self.white_space();
         (self.at == self.bytes.len()).then_some(Scanned {
             has_line_breaks: self.has_line_breaks,
         })
+    }
+
+    /// The value here: its place, and the places of its members where it is an object that has not too many.
+    fn noting(&mut self, noted: &mut Noted) -> Option<(Range<usize>, Option<Arc<[Place]>>)> {
+        let start = self.at;
+        if self.peek()? != b'{' {
+            self.value()?;
+            return Some((start..self.at, None));
+        }
+        noted.clear();
+        self.content(true, |scanner, name| {
+            let Place { name, value } = scanner.place(name)?;
+            let from_start = |range: Range<usize>| range.start - start..range.end - start;
+            noted.push(Place {
+                name: from_start(name),
+                value: from_start(value),
+            });
+            Some(())
+        })?;
+        Some((start..self.at, noted.places()))
     }
 
     /// A container that begins here. `each` reads each value, given the place of its name.
@@ -445,7 +496,7 @@ mod tests {
                 let mut alone = Vec::new();
                 let value = member.place.value(&text);
                 let is_object = members(value, |place| alone.push(place.value(value).to_owned())).is_some();
-                let noted = member.members.map(|places| places.iter().map(|place| place.value(&text).to_owned()).collect());
+                let noted = member.members.map(|places| places.iter().map(|place| place.value(value).to_owned()).collect());
                 prop_assert_eq!(noted, (is_object && alone.len() <= MAX_NOTED).then_some(alone));
             }
         }

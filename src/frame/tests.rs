@@ -1,4 +1,7 @@
 use super::*;
+use serde_json::Value;
+
+mod edits;
 
 fn frame(text: &str) -> Frame {
     Frame::parse(text).unwrap()
@@ -269,7 +272,7 @@ fn outline_here(frame: &Frame) -> String {
         let value: Value = serde_json::from_str(id.text()).unwrap();
         value.to_string()
     });
-    let method = frame.method().map(|it| quoted(it).to_string());
+    let method = frame.method().map(|it| Value::from(it).to_string());
     let failed = matches!(frame.outline(), Outline::Response { failed: true, .. });
     format!("{id:?} {method:?} {failed}")
 }

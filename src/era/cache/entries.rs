@@ -30,7 +30,7 @@ struct CachedResult {
 
 impl CachedResult {
     fn size(&self) -> usize {
-        self.key.len() + self.answer.text().len()
+        self.key.len() + self.answer.length()
     }
 
     /// Returns the time for which the answer is still fresh.
@@ -57,7 +57,7 @@ impl Entries {
         let entry = CachedResult {
             key,
             request,
-            answer,
+            answer: answer.detached(),
             freshness,
             since,
         };
@@ -109,15 +109,14 @@ impl Entries {
 /// Returns the same answer, its `ttlMs` no more than what is left; not a byte else.
 fn with_ttl_left(answer: &Frame, left: Duration) -> Option<Frame> {
     let left = left.as_millis();
-    let Some(stated) = answer.member_in("result", "ttlMs") else {
+    let Some(place) = answer.place_in("result", "ttlMs") else {
         return Some(answer.clone());
     };
+    let text = answer.text();
+    let stated = text.get(place.clone())?;
     if stated.parse::<u128>().is_ok_and(|stated| stated <= left) {
         return Some(answer.clone());
     }
-    // What was found borrows from the answer's text: its place is the place to cut.
-    let text = answer.text();
-    let start = stated.as_ptr() as usize - text.as_ptr() as usize;
-    let (before, after) = (text.get(..start)?, text.get(start + stated.len()..)?);
+    let (before, after) = (text.get(..place.start)?, text.get(place.end..)?);
     Frame::parse(&format!("{before}{left}{after}")).ok()
 }

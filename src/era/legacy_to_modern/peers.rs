@@ -47,15 +47,13 @@ impl Peers {
             if let Some(id) = id {
                 message.set("id", id.text());
             }
-            let params = message.get("params").and_then(Object::read);
-            let mut params = params.unwrap_or_default();
+            let mut params = message.object("params").unwrap_or_default();
             edit(&mut params);
-            let meta = params.get("_meta").and_then(Object::read);
-            let mut meta = meta.unwrap_or_default();
+            let mut meta = params.object("_meta").unwrap_or_default();
             self.host
                 .sign(&mut meta, self.level.as_deref(), drives_tasks);
-            params.set("_meta", meta.text());
-            message.set("params", params.text());
+            params.set_object("_meta", meta);
+            message.set_object("params", params);
         })
     }
 }
