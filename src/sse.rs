@@ -120,7 +120,7 @@ impl Parser {
     ///
     /// # Errors
     /// [`TooLong`]; the parser is of no use afterwards. Events completed before it have been pushed.
-    pub fn push(&mut self, bytes: &[u8], events: &mut Vec<Event>) -> Result<(), TooLong> {
+    pub fn push(&mut self, bytes: &[u8], events: &mut impl Extend<Event>) -> Result<(), TooLong> {
         let mut rest = bytes;
         if mem::take(&mut self.after_cr) {
             match rest.split_first() {
@@ -131,8 +131,10 @@ impl Parser {
         }
         while let Some(end) = memchr2(b'\n', b'\r', rest) {
             let (line, after) = rest.split_at(end);
-            self.take(line)?;
-            self.end_line(events)?;
+            if !self.take_whole_line(line, events)? {
+                self.take(line)?;
+                self.end_line(events)?;
+            }
             rest = match after {
                 [b'\r'] => {
                     self.after_cr = true;
@@ -156,6 +158,30 @@ impl Parser {
         serde_json::from_slice::<serde::de::IgnoredAny>(self.data.as_deref()?).ok()?;
         self.dispatch(&mut events);
         events.pop()
+    }
+
+    /// Takes a line of which nothing came before, if it is blank or a `data` line without a byte order mark: nearly all lines
+    /// are, and their names need not be kept.
+    fn take_whole_line(
+        &mut self,
+        line: &[u8],
+        events: &mut impl Extend<Event>,
+    ) -> Result<bool, TooLong> {
+        if !matches!(self.line, Line::Name) || !self.name.is_empty() {
+            return Ok(false);
+        }
+        if line.is_empty() {
+            self.dispatch(events);
+        } else if let Some(value) = line.strip_prefix(b"data:") {
+            self.begin(Field::Data)?;
+            self.line = Line::Colon(Field::Data);
+            self.take(value)?;
+            self.line = Line::Name;
+        } else {
+            return Ok(false);
+        }
+        self.at_start = false;
+        Ok(true)
     }
 
     /// Takes a part of a line.
@@ -235,7 +261,7 @@ impl Parser {
         Ok(())
     }
 
-    fn end_line(&mut self, events: &mut Vec<Event>) -> Result<(), TooLong> {
+    fn end_line(&mut self, events: &mut impl Extend<Event>) -> Result<(), TooLong> {
         match self.line {
             Line::Name if self.bare_name().is_empty() => self.dispatch(events),
             Line::Name => {
@@ -267,18 +293,18 @@ impl Parser {
     }
 
     /// A blank line: what was gathered is an event, unless it is only a kind.
-    fn dispatch(&mut self, events: &mut Vec<Event>) {
+    fn dispatch(&mut self, events: &mut impl Extend<Event>) {
         let kind = self.kind.take().filter(|kind| !kind.is_empty());
         let (data, id, retry) = (self.data.take(), self.id.take(), self.retry.take());
         if data.is_none() && id.is_none() && retry.is_none() {
             return;
         }
-        events.push(Event {
+        events.extend([Event {
             kind,
             data: decoded(data.unwrap_or_default()),
             id,
             retry,
-        });
+        }]);
     }
 }
 
@@ -291,7 +317,7 @@ impl fmt::Debug for Parser {
 }
 
 /// The text, with what is not UTF-8 replaced.
-fn decoded(bytes: Vec<u8>) -> String {
+pub(crate) fn decoded(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }

@@ -167,7 +167,7 @@ impl<'a> Brought<'a> {
                 .any(|it| it.is_response() && it.id() == Some(owed))
         };
         self.is_beyond_use |= self.owed.is_some_and(is_for);
-        self.error_for(&malformed, "[").into_iter().collect()
+        self.error_for(&malformed, true).into_iter().collect()
     }
 
     /// Adds that the request is or is not a probe: a probe has no time for doubts, and next to nothing else is under
@@ -293,9 +293,8 @@ impl<'a> Brought<'a> {
     }
 
     /// Returns the error for the requests that wait for a stream, about a text on it that could not be used: under the
-    /// id that could be read, or under none where the text was at least meant to be a message.
-    pub(super) fn error_for(&self, malformed: &Malformed, text: &str) -> Option<Frame> {
-        let is_meant = text.trim_start().starts_with(['{', '[']);
+    /// id that could be read, or under none where the text at least `is_meant` to be a message.
+    pub(super) fn error_for(&self, malformed: &Malformed, is_meant: bool) -> Option<Frame> {
         if !self.serves_many || malformed.id.is_none() && !is_meant {
             return None;
         }

@@ -189,7 +189,7 @@ impl<R: Remote> Exchanges<R> {
             if brought.is_answered() && !matches!(next, Ok(Ok(Some(_)))) {
                 return Read::Answered;
             }
-            let event = match next {
+            let mut event = match next {
                 Ok(Ok(Some(event))) => event,
                 // A stream that was cut may be resumed, and the answer may still come: the ids assign the responses so
                 // far.
@@ -213,7 +213,8 @@ impl<R: Remote> Exchanges<R> {
                 return Read::Endpoint(event.data);
             }
             let is_typed = event.kind.as_deref().is_some_and(|kind| kind != "message");
-            let frames = match Parsed::read(&event.data) {
+            let is_meant = event.data.trim_start().starts_with(['{', '[']);
+            let frames = match Parsed::read_owned(std::mem::take(&mut event.data)) {
                 Ok(parsed) => brought.take(parsed, "an event"),
                 Err(_) if is_typed => {
                     brought.cannot_use_event(&event);
@@ -221,10 +222,8 @@ impl<R: Remote> Exchanges<R> {
                 }
                 Err(malformed) => {
                     brought.cannot_use(&malformed, "an event");
-                    brought
-                        .error_for(&malformed, &event.data)
-                        .into_iter()
-                        .collect()
+                    let error = brought.error_for(&malformed, is_meant);
+                    error.into_iter().collect()
                 }
             };
             frames.iter().for_each(|frame| streak.brought(frame));

@@ -54,7 +54,7 @@ impl Events {
     /// The connection broke, or an event was too large.
     pub async fn next(&mut self) -> Result<Option<sse::Event>, TransportError> {
         loop {
-            if let Some(event) = self.ready.pop_front() {
+            if let Some(event) = self.next_ready() {
                 return Ok(Some(event));
             }
             let Some(chunk) = self.chunks.next().await.transpose()? else {
@@ -64,31 +64,35 @@ impl Events {
         }
     }
 
+    /// The next event that has come already, if there is one.
+    pub fn next_ready(&mut self) -> Option<sse::Event> {
+        self.ready.pop_front()
+    }
+
     fn take(&mut self, chunk: &[u8]) -> Result<(), TransportError> {
-        let start = chunk.trim_ascii_start();
-        let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
-        if let (Body::Unknown, Some(first)) = (&self.body, start.trim_ascii_start().first()) {
-            self.body = match first {
-                b'{' | b'[' => Body::Json(Vec::new()),
-                _ => Body::Events,
+        if matches!(self.body, Body::Unknown) {
+            let start = chunk.trim_ascii_start();
+            let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
+            self.body = match start.trim_ascii_start().first() {
+                Some(b'{' | b'[') => Body::Json(Vec::new()),
+                Some(_) => Body::Events,
+                None => Body::Unknown,
             };
         }
-        let too_large = TransportError::TooLarge {
-            host: self.host.clone(),
-            limit: self.limit,
-        };
-        if let Body::Json(text) = &mut self.body {
-            if text.len() + chunk.len() > self.limit {
-                return Err(too_large);
+        let is_taken = match &mut self.body {
+            Body::Json(text) if text.len() + chunk.len() > self.limit => false,
+            Body::Json(text) => {
+                text.extend_from_slice(chunk);
+                true
             }
-            text.extend_from_slice(chunk);
-            return Ok(());
-        }
-        let mut events = Vec::new();
-        let pushed = self.parser.push(chunk, &mut events);
-        pushed.map_err(|_| too_large)?;
-        self.ready.extend(events);
-        Ok(())
+            Body::Unknown | Body::Events => self.parser.push(chunk, &mut self.ready).is_ok(),
+        };
+        is_taken
+            .then_some(())
+            .ok_or_else(|| TransportError::TooLarge {
+                host: self.host.clone(),
+                limit: self.limit,
+            })
     }
 
     /// The event that a JSON text in the place of a stream stands for, once it has ended.
@@ -97,7 +101,7 @@ impl Events {
             return None;
         };
         Some(sse::Event {
-            data: String::from_utf8_lossy(&text).into_owned(),
+            data: sse::decoded(text),
             ..sse::Event::default()
         })
     }
