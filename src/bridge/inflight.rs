@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use crate::bridge::unanswered::{Reason, Tally};
-use crate::frame::{Frame, INVALID_REQUEST, Id, Malformed};
+use crate::frame::{Frame, INVALID_REQUEST, Id, Malformed, member_of};
 use crate::stdio::Written;
 
 /// The host's open requests.
@@ -24,6 +24,8 @@ pub(super) struct Inflight {
 struct OpenRequest {
     method: Box<str>,
     batch: Option<BatchId>,
+    /// The JSON text of its `progressToken`.
+    progress_token: Option<Box<str>>,
 }
 
 type BatchId = u64;
@@ -88,8 +90,15 @@ impl Inflight {
             self.count_refused_line();
             return Err(Frame::error(Some(id), INVALID_REQUEST, reason, None));
         }
-        let method = frame.method().unwrap_or_default().into();
-        self.owed.insert(id.clone(), OpenRequest { method, batch });
+        let meta = frame.param("_meta");
+        let request = OpenRequest {
+            method: frame.method().unwrap_or_default().into(),
+            batch,
+            progress_token: meta
+                .and_then(|meta| member_of(meta, "progressToken"))
+                .map(Into::into),
+        };
+        self.owed.insert(id.clone(), request);
         self.tally.ask();
         if let Some(open) = batch.and_then(|batch| self.batches.get_mut(&batch)) {
             open.left += 1;
@@ -109,7 +118,13 @@ impl Inflight {
         };
         self.tally.answer(&frame);
         let Some(batch) = owed.batch else {
-            return Some(Written::One(frame));
+            return Some(match owed.progress_token {
+                Some(progress_token) => Written::Answer {
+                    frame,
+                    progress_token,
+                },
+                None => Written::One(frame),
+            });
         };
         if let Some(open) = self.batches.get_mut(&batch) {
             open.left = open.left.saturating_sub(1);
