@@ -1,5 +1,6 @@
 //! The server that everybody is measured against: one thread, HTTP/1.1 over plain TCP and over TLS, answers made
-//! beforehand. `/legacy/json`, `/legacy/sse`, `/modern/json` and `/modern/sse` say the era and the form of an answer.
+//! beforehand. `/legacy/json`, `/legacy/sse`, `/modern/json` and `/modern/sse` say the era and the form of an answer. The
+//! tool `large-N` has a text of N MB as its result.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -16,13 +17,18 @@ use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio_rustls::TlsAcceptor;
 
-/// Bytes of the text in a large result.
-pub const LARGE: usize = 16 << 20;
+/// The largest result, in MB of text.
+const LARGEST: usize = 64;
+/// The bearer token of the starts that have one.
+pub const TOKEN: &str = "s3cret";
+const CREDENTIALS: &[u8] = b"Bearer s3cret";
 /// Progress notifications before the answer to a call of `progress`.
 pub const EVENTS: usize = 20_000;
 /// Progress notifications that are written at once.
 const EVENTS_A_CHUNK: usize = 32;
 
+const LINE: &[u8] =
+    br"the quick brown fox jumps over the lazy dog and \u00e9 then sleeps until noon\n";
 const SMALL: &str = r#"{"content":[{"type":"text","text":"It is sunny in Paris, 21 degrees, with a light wind from the west."}]"#;
 const INITIALIZED: &str = r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"wire","version":"1"}}"#;
 const DISCOVERED: &str = r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"ttlMs":3600000,"cacheScope":"public","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"wire","version":"1"}}}"#;
@@ -33,23 +39,32 @@ pub struct Server {
     pub plain: SocketAddr,
     /// Where it listens for TLS, with a certificate for `localhost` of the authority in `fixtures/tls`.
     pub tls: SocketAddr,
-    connections: Arc<AtomicU64>,
+    counters: Arc<Counters>,
+}
+
+/// What the server has seen so far.
+#[derive(Default)]
+struct Counters {
+    connections: AtomicU64,
+    requests: AtomicU64,
+    /// Requests with the bearer token.
+    with_token: AtomicU64,
 }
 
 /// What connections share.
 struct Answers {
     large: Vec<u8>,
-    connections: Arc<AtomicU64>,
+    counters: Arc<Counters>,
 }
 
 impl Server {
     /// Starts it on free ports of this machine.
     pub fn start() -> Self {
         let (send, receive) = std::sync::mpsc::channel();
-        let connections = Arc::<AtomicU64>::default();
+        let counters = Arc::<Counters>::default();
         let answers = Arc::new(Answers {
             large: large(),
-            connections: Arc::clone(&connections),
+            counters: Arc::clone(&counters),
         });
         thread::spawn(move || {
             let runtime = Builder::new_current_thread().enable_io().build().unwrap();
@@ -62,13 +77,13 @@ impl Server {
                 loop {
                     tokio::select! {
                         Ok((stream, _)) = plain.accept() => {
-                            answers.connections.fetch_add(1, Ordering::Relaxed);
+                            answers.counters.connections.fetch_add(1, Ordering::Relaxed);
                             stream.set_nodelay(true).unwrap();
                             let answers = Arc::clone(&answers);
                             tokio::spawn(async move { serve(stream, &answers).await });
                         }
                         Ok((stream, _)) = tls.accept() => {
-                            answers.connections.fetch_add(1, Ordering::Relaxed);
+                            answers.counters.connections.fetch_add(1, Ordering::Relaxed);
                             stream.set_nodelay(true).unwrap();
                             let (answers, acceptor) = (Arc::clone(&answers), acceptor.clone());
                             tokio::spawn(async move {
@@ -85,13 +100,23 @@ impl Server {
         Self {
             plain,
             tls,
-            connections,
+            counters,
         }
     }
 
     /// Connections that it has accepted so far.
     pub fn connections(&self) -> u64 {
-        self.connections.load(Ordering::Relaxed)
+        self.counters.connections.load(Ordering::Relaxed)
+    }
+
+    /// Requests that have reached it so far.
+    pub fn requests(&self) -> u64 {
+        self.counters.requests.load(Ordering::Relaxed)
+    }
+
+    /// Requests with the bearer token [`TOKEN`] that have reached it so far.
+    pub fn requests_with_token(&self) -> u64 {
+        self.counters.with_token.load(Ordering::Relaxed)
     }
 }
 
@@ -112,12 +137,26 @@ fn acceptor() -> TlsAcceptor {
 
 /// A text as tools return it: lines of words, an escape in each.
 fn large() -> Vec<u8> {
-    let line = br"the quick brown fox jumps over the lazy dog and \u00e9 then sleeps until noon\n";
-    line.iter()
-        .copied()
-        .cycle()
-        .take(LARGE / line.len() * line.len())
-        .collect()
+    LINE.repeat((LARGEST << 20) / LINE.len())
+}
+
+enum Tool {
+    Large { megabytes: usize },
+    Progress,
+    Small,
+}
+
+/// The tool of that name, which is in quotes.
+fn tool(name: &[u8]) -> Tool {
+    let name = String::from_utf8_lossy(name);
+    let name = name.trim_matches('"');
+    match name.strip_prefix("large-") {
+        Some(megabytes) => Tool::Large {
+            megabytes: megabytes.parse().unwrap(),
+        },
+        None if name == "progress" => Tool::Progress,
+        None => Tool::Small,
+    }
 }
 
 /// Answers requests on one connection until the peer closes it.
@@ -141,6 +180,10 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, answers: &Answer
         }
         output.clear();
         let (request, body) = (input.get(..head)?, input.get(head..end)?);
+        answers.counters.requests.fetch_add(1, Ordering::Relaxed);
+        if find(request, CREDENTIALS).is_some() {
+            answers.counters.with_token.fetch_add(1, Ordering::Relaxed);
+        }
         let is_sse = find(request, b"/sse ").is_some();
         let is_modern = find(request, b"/modern/").is_some();
         let method = member(body, b"\"method\":");
@@ -162,19 +205,15 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, answers: &Answer
             (false, b"\"initialize\"") => {
                 result(&mut output, false, id, &[INITIALIZED.as_bytes()]);
             }
-            _ => match member(body, b"\"name\":") {
-                b"\"large\"" => result(
-                    &mut output,
-                    is_sse,
-                    id,
-                    &[
-                        br#"{"content":[{"type":"text","text":""#,
-                        &answers.large,
-                        br#""}]"#,
-                        suffix,
-                    ],
-                ),
-                b"\"progress\"" => {
+            _ => match tool(member(body, b"\"name\":")) {
+                Tool::Large { megabytes } => {
+                    // Not in the middle of an escape.
+                    let line = LINE.len();
+                    let large = answers.large.get(..(megabytes << 20) / line * line)?;
+                    let head: &[u8] = br#"{"content":[{"type":"text","text":""#;
+                    result(&mut output, is_sse, id, &[head, large, br#""}]"#, suffix]);
+                }
+                Tool::Progress => {
                     progress(&mut output, member(body, b"\"progressToken\":"));
                     event(
                         &mut output,
@@ -189,7 +228,7 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, answers: &Answer
                     );
                     output.extend_from_slice(b"0\r\n\r\n");
                 }
-                _ => result(&mut output, is_sse, id, &[SMALL.as_bytes(), suffix]),
+                Tool::Small => result(&mut output, is_sse, id, &[SMALL.as_bytes(), suffix]),
             },
         }
         stream.write_all(&output).await.ok()?;

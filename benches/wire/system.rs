@@ -1,4 +1,4 @@
-//! What the system says of a process and its descendants. Linux only: elsewhere every figure is `None`.
+//! What the system says of itself, and of a process and its descendants. Linux only: elsewhere every figure is `None`.
 
 use std::fs;
 
@@ -32,6 +32,21 @@ pub fn threads(pid: u32) -> Option<f64> {
     sum(pid, "Threads:")
 }
 
+/// Context switches of all threads of a process and its descendants so far.
+pub fn switches(pid: u32) -> Option<f64> {
+    let mut switches = 0.0;
+    for pid in family(pid) {
+        for task in fs::read_dir(format!("/proc/{pid}/task")).ok()? {
+            let text = fs::read_to_string(task.ok()?.path().join("status")).ok()?;
+            // Both kinds, voluntary_ctxt_switches and nonvoluntary_ctxt_switches.
+            for line in text.lines().filter(|line| line.contains("ctxt_switches:")) {
+                switches += line.split_ascii_whitespace().nth(1)?.parse::<f64>().ok()?;
+            }
+        }
+    }
+    Some(switches)
+}
+
 fn sum(pid: u32, name: &str) -> Option<f64> {
     let mut total = 0.0;
     for pid in family(pid) {
@@ -63,4 +78,16 @@ fn family(pid: u32) -> Vec<u32> {
         next += 1;
     }
     found
+}
+
+/// The processors and the system, for people.
+pub fn machine() -> String {
+    let processors = std::thread::available_parallelism().map_or(0, usize::from);
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = text.lines().find(|line| line.starts_with("model name"));
+    let model = model.and_then(|line| line.split_once(": "));
+    let model = model.map_or(std::env::consts::ARCH, |(_, model)| model);
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let system = std::env::consts::OS;
+    format!("{processors} × {model}, {system} {}", release.trim())
 }
