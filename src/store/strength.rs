@@ -63,7 +63,7 @@ fn guesses(bytes: &[u8]) -> f64 {
         lower.len().is_multiple_of(*unit) && lower.chunks(*unit).all(|it| lower.starts_with(it))
     });
     let (unit, often) = unit.map_or((lower.len(), 1), |unit| (unit, lower.len() / unit));
-    let mut total = length(often).log10();
+    let mut total = decimal_logarithm(often);
     let mut at = 0;
     while at < unit {
         let (taken, cost) = piece(
@@ -81,7 +81,7 @@ fn guesses(bytes: &[u8]) -> f64 {
 fn piece(lower: &[char], plain: &[char]) -> (usize, f64) {
     let run = run(lower);
     if run >= 3 {
-        return (run, RUN + length(run).log10());
+        return (run, RUN + decimal_logarithm(run));
     }
     if let [a, b, _, _, rest @ ..] = lower
         && matches!((a, b), ('1', '9') | ('2', '0'))
@@ -164,6 +164,30 @@ fn length(characters: usize) -> f64 {
     characters as f64
 }
 
+/// Returns the decimal logarithm of a number, 0 for 0. `f64::log10` would be the one function of this program that is in
+/// `libm`, a library that each start would load for it.
+fn decimal_logarithm(number: usize) -> f64 {
+    use std::f64::consts::{LN_2, LN_10};
+    let Some(whole) = number.checked_ilog10() else {
+        return 0.0;
+    };
+    // From 1 to less than 10, then to less than 2.
+    let mut rest = length(number) / length(10_usize.pow(whole));
+    let mut logarithm = 0.0;
+    while rest >= 2.0 {
+        rest /= 2.0;
+        logarithm += LN_2;
+    }
+    // The series of 2 artanh z, where z is at most 1/3.
+    let z = (rest - 1.0) / (rest + 1.0);
+    let mut power = z;
+    for exponent in (1..40).step_by(2) {
+        logarithm += 2.0 * power / f64::from(exponent);
+        power *= z * z;
+    }
+    f64::from(whole) + logarithm / LN_10
+}
+
 /// The words that users choose first, and words of this program's own field.
 const LIST: [&str; 64] = [
     "abc",
@@ -238,6 +262,17 @@ mod tests {
 
     fn is_weak(text: &str) -> bool {
         super::is_weak(text.as_bytes())
+    }
+
+    #[test]
+    fn the_logarithm_is_that_of_the_mathematical_library() {
+        for number in (1..20_000).chain([99_999, 100_001, 1_000_000_007]) {
+            let off = decimal_logarithm(number) - length(number).log10();
+            assert!(off.abs() < 1e-13, "{number}: {off}");
+        }
+        for whole in 0..12 {
+            assert_eq!(decimal_logarithm(10_usize.pow(whole)), f64::from(whole));
+        }
     }
 
     #[test]
