@@ -25,7 +25,11 @@ pub struct ServerCache {
     path: Option<PathBuf>,
     /// Held while one is learned: the file is read and written whole, and two may be learned at once.
     writing: Arc<Mutex<()>>,
+    /// The facts as this process has last seen them.
+    seen: Arc<Mutex<Option<Facts>>>,
 }
+
+type Facts = Map<String, Value>;
 
 impl ServerCache {
     /// About this server (its address, and the account used there), under `home` if given, else in the system's cache
@@ -45,6 +49,7 @@ impl ServerCache {
         Self {
             path: folder.map(|folder| folder.join("servers").join(format!("{name}.json"))),
             writing: Arc::default(),
+            seen: Arc::default(),
         }
     }
 
@@ -53,12 +58,20 @@ impl ServerCache {
         Self {
             path: None,
             writing: Arc::default(),
+            seen: Arc::default(),
         }
     }
 
     /// Returns what is remembered under `name`. Blocks for one small read.
     pub fn load(&self, name: &str) -> Option<Value> {
         self.read().remove(name)
+    }
+
+    /// Returns what was remembered under `name` when this process asked for the first fact, or has stored one since. Blocks for
+    /// one small read the first time, and never again: the facts of a start are asked for one by one.
+    pub fn recall(&self, name: &str) -> Option<Value> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.get_or_insert_with(|| self.read()).get(name).cloned()
     }
 
     /// Remembers it, or forgets it where `value` is null. Blocks for one small write, and for a fifth of a second where another
@@ -69,17 +82,18 @@ impl ServerCache {
         let _others = others_wait(path)
             .inspect_err(|error| tracing::debug!(%error, "facts are learned without taking turns"));
         let mut known = self.read();
-        if known.get(name).unwrap_or(&Value::Null) == &value {
-            return;
+        if known.get(name).unwrap_or(&Value::Null) != &value {
+            known.insert(name.to_owned(), value);
+            known.retain(|_, value| !value.is_null());
+            if let Err(error) = write(path, &known) {
+                tracing::debug!(%error, "a fact is not remembered");
+                return;
+            }
         }
-        known.insert(name.to_owned(), value);
-        known.retain(|_, value| !value.is_null());
-        if let Err(error) = write(path, &Value::Object(known)) {
-            tracing::debug!(%error, "a fact is not remembered");
-        }
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
     }
 
-    fn read(&self) -> Map<String, Value> {
+    fn read(&self) -> Facts {
         let text = self.path.as_ref().and_then(|path| {
             let mut file = Private::open(path, true).ok()??;
             file.read(MAX_SIZE).ok()
@@ -135,12 +149,12 @@ fn make_private(servers: &Path) -> io::Result<()> {
     servers.parent().map_or(Ok(()), files::private_directory)
 }
 
-fn write(path: &Path, value: &Value) -> io::Result<()> {
+fn write(path: &Path, facts: &Facts) -> io::Result<()> {
     let folder = path.parent().ok_or(io::ErrorKind::NotFound)?;
     make_private(folder)?;
     // Private from the start, as tempfile makes them: server names are no other user's business.
     let mut file = NamedTempFile::new_in(folder)?;
-    file.write_all(value.to_string().as_bytes())?;
+    file.write_all(&serde_json::to_vec(facts)?)?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
 }
@@ -163,6 +177,21 @@ mod tests {
         assert_eq!(other.load("identity"), None);
         facts.store("era", Value::Null);
         assert_eq!(again.load("era"), None);
+    }
+
+    #[test]
+    fn what_is_recalled_is_read_once_and_follows_what_is_stored_here() {
+        let home = tempfile::tempdir().unwrap();
+        let about = || ServerCache::about(Some(home.path()), "https://a.example/mcp", "default");
+        let (facts, other) = (about(), about());
+        other.store("era", json!("legacy"));
+        assert_eq!(facts.recall("era"), Some(json!("legacy")));
+        other.store("era", json!("modern"));
+        assert_eq!(facts.recall("era"), Some(json!("legacy")));
+        assert_eq!(facts.load("era"), Some(json!("modern")));
+        facts.clone().store("auth", json!("none"));
+        assert_eq!(facts.recall("auth"), Some(json!("none")));
+        assert_eq!(facts.recall("era"), Some(json!("modern")));
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl ServerMemory {
         let learned = verdict(&self.facts, now);
         let remembered = learned.map(|learned| learned.verdict);
         let known = match remembered {
-            Some(ServerEra::Modern) => known(&self.facts, now),
+            Some(ServerEra::Modern) => known(self.facts.recall(DISCOVER), now),
             _ => Vec::new(),
         };
         Options {
@@ -101,11 +101,15 @@ impl ServerMemory {
 
     /// Returns the server's identity, its answer to `initialize`, from an earlier time.
     pub(super) fn identity(&self) -> Option<Value> {
-        self.facts.load(IDENTITY)
+        self.facts.recall(IDENTITY)
     }
 
     /// Remembers the server's identity.
     pub(super) fn remember_identity(&self, identity: Value) {
+        // The host waits for its first answer meanwhile, and a thread for nothing takes a tenth of a start.
+        if self.facts.recall(IDENTITY).as_ref() == Some(&identity) {
+            return;
+        }
         let facts = self.facts.clone();
         self.writes
             .spawn_blocking(move || facts.store(IDENTITY, identity));
@@ -142,7 +146,7 @@ fn learn_verdict(facts: &ServerCache, learned: Option<Discovered>, now: SystemTi
 /// Remembers the discover result of a modern server, if it may be repeated. Blocks for one small write.
 fn learn_known(facts: &ServerCache, new: RememberedDiscover, now: SystemTime) {
     let now = seconds(now);
-    let mut all = known(facts, now);
+    let mut all = known(facts.load(DISCOVER), now);
     all.retain(|(known, ..)| known.capabilities != new.capabilities);
     if let Some(lasts) = era::lasts(&new.discover) {
         let until = now.saturating_add(lasts.min(BELIEVED).as_secs());
@@ -167,7 +171,7 @@ fn learn_known(facts: &ServerCache, new: RememberedDiscover, now: SystemTime) {
 }
 
 fn verdict(facts: &ServerCache, now: u64) -> Option<Discovered> {
-    let known = facts.load(ERA)?;
+    let known = facts.recall(ERA)?;
     let age = now.checked_sub(known.get("at")?.as_u64()?)?;
     let learned = Discovered {
         verdict: ServerEra::from_word(known.get("era")?.as_str()?)?,
@@ -179,7 +183,7 @@ fn verdict(facts: &ServerCache, now: u64) -> Option<Discovered> {
 }
 
 /// Returns the results that are known and not too old, with the time of each and the end of its validity.
-fn known(facts: &ServerCache, now: u64) -> Vec<(RememberedDiscover, u64, u64)> {
+fn known(stored: Option<Value>, now: u64) -> Vec<(RememberedDiscover, u64, u64)> {
     let read = |stored: &Value| {
         let text = |name| stored.get(name)?.as_str().map(str::to_owned);
         let number = |name| stored.get(name)?.as_u64();
@@ -189,7 +193,6 @@ fn known(facts: &ServerCache, now: u64) -> Vec<(RememberedDiscover, u64, u64)> {
         };
         Some((known, number("at")?, number("until")?))
     };
-    let stored = facts.load(DISCOVER);
     let stored = stored.as_ref().and_then(Value::as_array);
     stored
         .into_iter()
@@ -222,7 +225,7 @@ mod tests {
     const PUBLIC: &str = r#"{"capabilities":{},"ttlMs":60000,"cacheScope":"public"}"#;
 
     fn recalled(facts: &ServerCache, now: u64) -> Vec<RememberedDiscover> {
-        let known = known(facts, now).into_iter();
+        let known = known(facts.load(DISCOVER), now).into_iter();
         known.map(|(known, ..)| known).collect()
     }
 

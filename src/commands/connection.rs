@@ -84,7 +84,7 @@ impl Connection {
         let secrets = Secrets::default();
         let patience = settings.sign_in_patience;
         target.https.deferred = secrets.fetch(&vault, &target, &authorizer, patience);
-        match settings.facts.load(AUTH).as_ref().and_then(Value::as_str) {
+        match settings.facts.recall(AUTH).as_ref().and_then(Value::as_str) {
             Some(OAUTH) => authorizer.begin(),
             Some(NONE) => authorizer.wait_to_be_asked(),
             _ => {}
