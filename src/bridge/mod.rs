@@ -302,7 +302,7 @@ impl<R: Remote> Bridge<R> {
                 Action::Listen(listen) => {
                     let exchanges = Arc::clone(&self.exchanges);
                     self.spawn(listen.exchange, true, None, async move {
-                        exchanges.listen(listen).await;
+                        Box::pin(exchanges.listen(listen)).await;
                     });
                 }
                 Action::Close(exchange) => {
@@ -372,8 +372,9 @@ impl<R: Remote> Bridge<R> {
             return;
         }
         let id = post.frame.id().filter(|_| post.frame.is_request()).cloned();
+        // In a box: each layer around a task moves its future once more, and an exchange's is 20 KB long.
         self.spawn(exchange, false, id, async move {
-            exchanges.post(post).await;
+            Box::pin(exchanges.post(post)).await;
         });
     }
 
