@@ -1,7 +1,9 @@
 //! One pass over JSON text that checks it (RFC 8259) and finds where values stand, without building any.
 //!
 //! Most bytes of a message are inside strings, so strings are read eight bytes at a time, as one number: a word without
-//! quote, backslash and control character is passed over whole.
+//! quote, backslash and control character is passed over whole. Of a long string, blocks of 64 bytes are, which the compiler
+//! looks at with vector instructions. The same over all of a message, as in simdjson, gained a quarter where strings are
+//! short and nothing in texts (measured with the crate `wide`, for the standard library's vectors need `unsafe`).
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -9,6 +11,8 @@ use std::sync::Arc;
 
 /// The bytes of a string that are looked at together.
 const WORD: usize = 8;
+/// The bytes of a long string that are looked at together.
+const BLOCK: usize = 64;
 /// One in each byte of a word.
 const ONES: u64 = u64::MAX / 255;
 /// The highest bit of each byte of a word.
@@ -378,11 +382,12 @@ impl<'a> Scanner<'a> {
     fn string(&mut self) -> Option<()> {
         loop {
             let rest = self.bytes.get(self.at..)?;
-            let (words, last) = rest.as_chunks::<WORD>();
-            let marks = words.iter().map(|word| specials(u64::from_le_bytes(*word)));
-            let special = match marks.enumerate().find(|(_, marks)| *marks != 0) {
-                Some((at, marks)) => at * WORD + (marks.trailing_zeros() / 8) as usize,
-                None => rest.len() - last.len() + last.iter().position(|&byte| is_special(byte))?,
+            let special = match rest.split_first_chunk::<BLOCK>() {
+                Some((near, far)) => match special_in_words(near) {
+                    Some(special) => special,
+                    None => BLOCK + special_in_blocks(far)?,
+                },
+                None => special_in_words(rest)?,
             };
             self.at += special + 1;
             match rest.get(special)? {
@@ -409,6 +414,30 @@ impl<'a> Scanner<'a> {
     }
 }
 
+/// Finds the first byte that [`is_special`].
+fn special_in_words(bytes: &[u8]) -> Option<usize> {
+    let (words, last) = bytes.as_chunks::<WORD>();
+    let marks = words.iter().map(|word| specials(u64::from_le_bytes(*word)));
+    Some(match marks.enumerate().find(|(_, marks)| *marks != 0) {
+        Some((at, marks)) => at * WORD + (marks.trailing_zeros() / 8) as usize,
+        None => bytes.len() - last.len() + last.iter().position(|&byte| is_special(byte))?,
+    })
+}
+
+/// The same where none is expected soon.
+#[inline(never)]
+fn special_in_blocks(bytes: &[u8]) -> Option<usize> {
+    let (blocks, _) = bytes.as_chunks::<BLOCK>();
+    // All of a block, for a loop that may end early is not made one of vectors.
+    let has_special = |block: &[u8; BLOCK]| {
+        let specials = block.iter().map(|&byte| is_special(byte));
+        specials.fold(false, |any, is_special| any | is_special)
+    };
+    let plain = blocks.iter().position(has_special);
+    let start = plain.unwrap_or(blocks.len()) * BLOCK;
+    Some(start + special_in_words(bytes.get(start..)?)?)
+}
+
 /// The lowest mark is on the first byte of a little-endian word that [`is_special`]; none if no byte is. What is marked
 /// behind that may be wrong: a subtraction borrows from the next byte where it finds something.
 fn specials(word: u64) -> u64 {
@@ -420,7 +449,7 @@ fn specials(word: u64) -> u64 {
 /// Says whether a byte ends a run of plain characters in a string: a quote, a backslash, or a control character, which
 /// must be escaped there (RFC 8259 section 7).
 fn is_special(byte: u8) -> bool {
-    byte == b'"' || byte == b'\\' || byte < b' '
+    (byte == b'"') | (byte == b'\\') | (byte < b' ')
 }
 
 #[cfg(test)]

@@ -84,11 +84,38 @@ proptest! {
     }
 
     #[test]
-    fn a_special_byte_is_seen_wherever_it_stands_in_a_block(before in 0..80usize, after in 0..80usize) {
+    fn a_special_byte_is_seen_wherever_it_stands_in_a_block(before in 0..300usize, after in 0..300usize) {
         let (before, after) = ("x".repeat(before), "y".repeat(after));
         for special in ["\\n", "\"", "\n", "\u{1}", "\u{7f}", "\u{80}", "\\"] {
             let text = format!("[\"{before}{special}{after}\"]");
             prop_assert_eq!(found(&text), expected(&text));
         }
+    }
+}
+
+/// At the start and the end of words and blocks. A byte that is no UTF-8 makes no text, and does not come so far.
+#[test]
+fn each_byte_inside_a_string_is_taken_or_refused_as_by_serde_json() {
+    for byte in 0..=u8::MAX {
+        for before in [0, 6, 7, 8, 55, 56, 63, 64, 65, 127, 128, 191, 192] {
+            let text = [b"[\"", &*vec![b'x'; before], &[byte], &[b'y'; 9], b"\"]"].concat();
+            let is_json = serde_json::from_slice::<IgnoredAny>(&text).is_ok();
+            if let Ok(text) = std::str::from_utf8(&text) {
+                assert_eq!(found(text).is_some(), is_json, "{byte} {before}");
+            }
+        }
+    }
+}
+
+#[test]
+fn depth_has_no_limit_and_costs_no_stack() {
+    for depth in [1, 127, 128, 129, 1_000_000] {
+        let text = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(
+            found(&text).map(|found| found.len()),
+            Some(usize::from(depth > 1))
+        );
+        assert_eq!(found(text.get(1..).unwrap()), None);
+        assert_eq!(found(text.get(..text.len() - 1).unwrap()), None);
     }
 }
