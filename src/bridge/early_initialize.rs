@@ -190,10 +190,9 @@ impl EarlyInitialize {
 
     /// Returns the server's identity, if this answer holds it: worth remembering for the next time.
     pub(super) fn identity(&self, frame: &Frame) -> Option<Value> {
-        let result = frame
-            .member("result")
-            .filter(|_| self.is_handshake(frame))?;
-        serde_json::from_str(result).ok()
+        // Of other answers, which may be large and in parts, the result is not asked for.
+        let answer = Some(frame).filter(|frame| self.is_handshake(frame))?;
+        serde_json::from_str(answer.member("result")?).ok()
     }
 
     /// Says whether the next answer of [`Self::early_result`] holds the server's identity from an earlier time.
