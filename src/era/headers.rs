@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::value::RawValue;
 
 use super::protocol::META_VERSION;
-use crate::frame::{Frame, Object, string};
+use crate::frame::{Frame, Object, member_of, string};
 
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
@@ -50,9 +50,7 @@ pub(crate) fn of(frame: &Frame, tools: &Tools) -> HeaderMap {
     let Some(method) = frame.method() else {
         return headers;
     };
-    let params = frame.object("params");
-    let params = params.unwrap_or_default();
-    let version = params.get("_meta").and_then(version);
+    let version = frame.param("_meta").and_then(version);
     if let Some(version) = version.as_deref().and_then(visible_value) {
         headers.insert(VERSION, version);
     }
@@ -60,9 +58,9 @@ pub(crate) fn of(frame: &Frame, tools: &Tools) -> HeaderMap {
         headers.insert(METHOD, method);
     }
     let name = match method {
-        "tools/call" | "prompts/get" => params.get("name"),
-        "resources/read" => params.get("uri"),
-        "tasks/get" | "tasks/update" | "tasks/cancel" => params.get("taskId"),
+        "tools/call" | "prompts/get" => frame.param("name"),
+        "resources/read" => frame.param("uri"),
+        "tasks/get" | "tasks/update" | "tasks/cancel" => frame.param("taskId"),
         _ => None,
     };
     let name = name.and_then(string);
@@ -71,7 +69,7 @@ pub(crate) fn of(frame: &Frame, tools: &Tools) -> HeaderMap {
     }
     if method == "tools/call"
         && let Some(name) = &name
-        && let Some(arguments) = params.get("arguments")
+        && let Some(arguments) = frame.param("arguments")
     {
         for declaration in tools.declared(name) {
             if let Some(value) = declaration.read(arguments) {
@@ -84,7 +82,7 @@ pub(crate) fn of(frame: &Frame, tools: &Tools) -> HeaderMap {
 
 /// Returns the revision that a `_meta` object names.
 pub(crate) fn version(meta: &str) -> Option<String> {
-    string(Object::read(meta)?.get(META_VERSION)?)
+    string(member_of(meta, META_VERSION)?)
 }
 
 /// Adds a revision to the headers of a frame that names none.

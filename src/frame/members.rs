@@ -20,17 +20,15 @@ pub(super) struct Members<'a> {
 impl<'a> Members<'a> {
     /// Takes the next member: its name as it is written, and its value. Of an object all that counts is that it is one.
     pub(super) fn take(&mut self, name: &str, value: &'a str) {
-        if scan::reads(name, "jsonrpc") {
-            self.version = Some(value);
-        } else if scan::reads(name, "id") {
-            self.id = Some(value);
-        } else if scan::reads(name, "method") {
-            self.method = Some(value);
-        } else if scan::reads(name, "result") {
-            self.result = Some(value);
-        } else if scan::reads(name, "error") {
-            self.error = Some(value);
-        }
+        let member = match &*scan::read(name) {
+            "jsonrpc" => &mut self.version,
+            "id" => &mut self.id,
+            "method" => &mut self.method,
+            "result" => &mut self.result,
+            "error" => &mut self.error,
+            _ => return,
+        };
+        *member = Some(value);
     }
 
     /// Says which members the other side would turn the message down for, if it has any.

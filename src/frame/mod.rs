@@ -293,6 +293,18 @@ impl Malformed {
     }
 }
 
+/// A text as a JSON string.
+fn quoted(text: &str) -> String {
+    // Most are names, and need no escape.
+    match text
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte))
+    {
+        true => format!("\"{text}\""),
+        false => serde_json::Value::from(text).to_string(),
+    }
+}
+
 /// The text of an object without the members of this name: without every `id`, and without the last of others.
 fn without(text: &str, name: &str) -> String {
     let mut values = Vec::new();

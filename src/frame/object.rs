@@ -8,12 +8,10 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-use serde_json::Value as Json;
-
 use super::members::Members;
 use super::scan::{self, Noted, Place};
 use super::shared::{Text, Writer};
-use super::{Frame, trimmed, without_line_breaks};
+use super::{Frame, quoted, trimmed, without_line_breaks};
 
 /// A JSON object as its members in order, each value as text.
 #[derive(Clone, Default)]
@@ -218,7 +216,7 @@ impl Object {
         let is_it = |member: &Member| member.name(text) == name;
         let Some(last) = self.members.iter().rposition(is_it) else {
             return self.members.push(Member {
-                written: Piece::Own(Json::from(name).to_string()),
+                written: Piece::Own(quoted(name)),
                 decoded: None,
                 value,
             });

@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-use super::Frame;
 use super::id::Id;
 use super::outline::Outline;
 use super::scan::{self, Member, Place};
 use super::shared::{Text, Writer};
+use super::{Frame, quoted};
 
 /// The member that every message begins with here.
 const VERSION: (&str, &str) = ("jsonrpc", "\"2.0\"");
@@ -148,8 +148,4 @@ impl Frame {
         out.push_str(text.get(from..).unwrap_or_default());
         Self::new(Text::new(out), None, outline)
     }
-}
-
-fn quoted(text: &str) -> String {
-    Value::String(text.to_owned()).to_string()
 }

@@ -10,7 +10,7 @@ use super::shape::{self, ResultKind};
 use super::tasks::{Task, TaskStatus};
 use crate::era::protocol::may_ask_for_input;
 use crate::era::subscriptions;
-use crate::frame::{BridgeError, Frame, INTERNAL_ERROR, Id, Object};
+use crate::frame::{BridgeError, Frame, INTERNAL_ERROR, Id, Object, member_of};
 
 /// The most answers with `input_required` that one request may get.
 const MAX_ROUNDS: u32 = 10;
@@ -69,18 +69,17 @@ impl MultiRoundCalls {
         peers: &Peers,
         out: &mut Outbox,
     ) {
-        if !matches!(frame.member("params"), None | Some("null"))
-            && frame.member("params").and_then(Object::read).is_none()
-        {
+        let params = frame.member("params").filter(|params| *params != "null");
+        if params.is_some_and(|params| !params.starts_with('{')) {
             return out.invalid(id, "The parameters must be an object.");
         }
-        let meta = frame.param("_meta").and_then(Object::read);
+        let meta = frame.param("_meta");
         let number = out.number();
         let call = MultiRoundCall {
             frame: frame.clone(),
             id: id.clone(),
             method: method.into(),
-            token: meta.and_then(|meta| Id::parse(meta.get("progressToken")?)),
+            token: meta.and_then(|meta| Id::parse(member_of(meta, "progressToken")?)),
             progress: None,
             rounds: 0,
             state: CallState::Pausing,

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::sync::OnceLock;
+
 use serde_json::json;
 
 use crate::era::protocol::{
@@ -20,6 +22,8 @@ pub(super) struct HostInfo {
     pub(super) version: String,
     info: String,
     capabilities: Object,
+    /// The capabilities as they are declared to the server, without and with mcpipe's own, once they have been.
+    declared: [OnceLock<String>; 2],
 }
 
 /// Returns the `_meta` under which the remote is asked what it is on behalf of this host, which declares as much there
@@ -60,7 +64,25 @@ impl HostInfo {
                 .to_owned(),
             version,
             capabilities,
+            declared: Default::default(),
         }
+    }
+
+    /// Returns the capabilities for the server. The host cannot drive the remote's kind of task; where mcpipe does, it says
+    /// so itself.
+    fn declared(&self, drives_tasks: bool) -> &str {
+        let [without, with] = &self.declared;
+        let declared = if drives_tasks { with } else { without };
+        declared.get_or_init(|| {
+            let mut capabilities = self.capabilities.clone();
+            capabilities.edit("extensions", |extensions| {
+                extensions.remove(TASKS);
+                if drives_tasks {
+                    extensions.set(TASKS, "{}");
+                }
+            });
+            capabilities.text()
+        })
     }
 
     /// Says whether the host declared a capability: `sampling`, `sampling/tools`, `elicitation/url`.
@@ -81,18 +103,10 @@ impl HostInfo {
     pub(super) fn sign(&self, meta: &mut Object, level: Option<&str>, drives_tasks: bool) {
         meta.remove(META_SUBSCRIPTION);
         meta.remove(META_LEVEL);
-        let mut capabilities = self.capabilities.clone();
-        // The host cannot drive the remote's kind of task; where mcpipe does, it says so itself.
-        capabilities.edit("extensions", |extensions| {
-            extensions.remove(TASKS);
-            if drives_tasks {
-                extensions.set(TASKS, "{}");
-            }
-        });
         for (name, value) in [
             (META_VERSION, format!("\"{MODERN}\"")),
             (META_CLIENT, self.info.clone()),
-            (META_CAPABILITIES, capabilities.text()),
+            (META_CAPABILITIES, self.declared(drives_tasks).to_owned()),
         ] {
             meta.remove(name);
             meta.set(name, value);

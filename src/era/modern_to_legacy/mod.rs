@@ -20,7 +20,7 @@ use std::collections::VecDeque;
 
 use super::{Action, Arrival, ExchangeId, Mint, Pair, Relay, Transport};
 use crate::frame::{Frame, Outline, member_of};
-use capabilities::Capabilities;
+use capabilities::{Capabilities, capabilities};
 use session::{RANGE, SessionTranslation};
 
 /// Sessions that one host may have in its life. It is a modest number because the sets that hosts declare are few; one
@@ -43,6 +43,8 @@ pub struct ModernToLegacy {
     outgrown: Vec<SessionTranslation>,
     /// Sessions so far.
     opened: u64,
+    /// The capabilities that a request has declared last, as JSON text, where the present session knows them all.
+    covered: Option<String>,
 }
 
 impl ModernToLegacy {
@@ -64,6 +66,7 @@ impl ModernToLegacy {
             next: None,
             outgrown: Vec::new(),
             opened: 1,
+            covered: None,
         }
     }
 
@@ -98,6 +101,9 @@ impl ModernToLegacy {
     /// Says whether a request declares more than the present session knows. Another session that knows it is then
     /// prepared, if there may be one.
     fn is_outgrown_by(&mut self, request: &Frame) -> bool {
+        if self.covered.as_deref() == Some(capabilities(request)) {
+            return false;
+        }
         let declared = Capabilities::of(request);
         if self.current.handshake.is_unopened() {
             let all = self.current.handshake.declared().join(&declared);
@@ -108,7 +114,11 @@ impl ModernToLegacy {
             request.method(),
             Some("server/discover" | "subscriptions/listen")
         );
-        if is_ours || self.current.handshake.declared().cover(&declared) {
+        if is_ours {
+            return false;
+        }
+        if self.current.handshake.declared().cover(&declared) {
+            self.covered = Some(capabilities(request).to_owned());
             return false;
         }
         if self.next.is_none() {
@@ -146,6 +156,7 @@ impl ModernToLegacy {
             if next.handshake.is_open() {
                 tracing::info!("the host can do more than it said; a new session knows it");
                 next.take_over(&mut self.current, actions);
+                self.covered = None;
                 self.outgrown
                     .push(std::mem::replace(&mut self.current, next));
             } else if let Some((why, held)) = next.handshake.take_failure() {

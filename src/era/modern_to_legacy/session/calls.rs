@@ -38,7 +38,8 @@ struct ParkableCall {
     /// The host's id that the answer is for; none while the call is parked.
     host: Option<Id>,
     method: Box<str>,
-    digest: [u8; 32],
+    /// As the host wrote it.
+    frame: Frame,
     /// The host's progress token, as JSON text.
     token: Option<String>,
     level: Option<usize>,
@@ -98,7 +99,7 @@ impl ParkableCalls {
         let call = ParkableCall {
             host: Some(id.clone()),
             method: frame.method().unwrap_or_default().into(),
-            digest: shape::digest(frame),
+            frame: frame.clone(),
             token: shape::progress_token(frame).map(str::to_owned),
             level,
             capabilities: capabilities(frame).to_owned(),
@@ -237,7 +238,7 @@ impl ParkableCalls {
                 actions.push(Action::Reply(internal(id, words)));
             }
             UpgradedAnswer::VisitFirst(visits) => {
-                let handle = self.parked.park(call.digest, None, link.number());
+                let handle = self.parked.park(&call.frame, None, link.number());
                 let result = server.input_required(&visits, &handle);
                 actions.push(Action::Reply(Frame::result(id, &result)));
                 link.set_timer(LIFETIME, SessionTimer::Expire(handle), actions);
@@ -368,7 +369,7 @@ impl ParkableCalls {
             return; // withdrawn
         }
         let Some(id) = call.host.take() else { return };
-        let handle = self.parked.park(call.digest, Some(number), link.number());
+        let handle = self.parked.park(&call.frame, Some(number), link.number());
         let result = server.input_required(&call.questions.input_requests(), &handle);
         actions.push(Action::Reply(Frame::result(&id, &result)));
         link.set_timer(LIFETIME, SessionTimer::Expire(handle), actions);

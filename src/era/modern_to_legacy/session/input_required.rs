@@ -162,7 +162,8 @@ impl ParkedCalls {
     }
 
     /// Parks a call, and returns its handle. No two have the same `count`.
-    pub(super) fn park(&mut self, digest: [u8; 32], number: Option<u64>, count: u64) -> String {
+    pub(super) fn park(&mut self, request: &Frame, number: Option<u64>, count: u64) -> String {
+        let digest = shape::digest(request);
         let handle = self.seed.handle(count);
         self.calls
             .insert(handle.clone(), ParkedCall { digest, number });
