@@ -6,6 +6,7 @@
 //!
 //! RFC 9110 sections 8.4 and 12.5.3; RFC 9659 for the window of Zstandard.
 
+use std::error::Error;
 use std::io;
 
 use crate::text::printable;
@@ -14,8 +15,8 @@ use async_compression::tokio::bufread::{
 };
 use async_compression::zstd::DParameter;
 use bytes::Bytes;
-use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
+use futures_util::{Stream, StreamExt as _};
 use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, HeaderValue};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, BufReader};
@@ -31,12 +32,20 @@ const ZSTD_WINDOW: u32 = 23;
 /// Bytes decoded at once at most.
 const PIECE: usize = 32 * 1024;
 
-/// The reason why the next piece of a body did not come.
+/// The reason why the next piece of a body did not come. `E` is the error of the client that reads it.
 #[derive(Debug, thiserror::Error)]
-pub enum Broken {
+pub enum Broken<E> {
     /// The connection.
     #[error(transparent)]
-    Connection(reqwest::Error),
+    Connection(E),
+    /// The bytes that came.
+    #[error(transparent)]
+    Body(#[from] Undecodable),
+}
+
+/// The reason why a body cannot be decoded.
+#[derive(Debug, thiserror::Error)]
+pub enum Undecodable {
     /// The bytes are not in the coding that `Content-Encoding` names.
     #[error("a body that is not the {0} its Content-Encoding says")]
     Coding(&'static str),
@@ -49,7 +58,7 @@ pub enum Broken {
 }
 
 /// The pieces of a body, decoded.
-pub type Pieces = BoxStream<'static, Result<Bytes, Broken>>;
+pub type Pieces<E> = BoxStream<'static, Result<Bytes, Broken<E>>>;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Coding {
@@ -73,13 +82,13 @@ impl Coding {
         }
     }
 
-    fn broken(&self) -> Broken {
+    fn broken(&self) -> Undecodable {
         match self {
-            Self::Gzip => Broken::Coding("gzip"),
-            Self::Deflate => Broken::Coding("deflate"),
-            Self::Brotli => Broken::Coding("br"),
-            Self::Zstd => Broken::Coding("zstd"),
-            Self::Other(name) => Broken::Unknown(name.clone()),
+            Self::Gzip => Undecodable::Coding("gzip"),
+            Self::Deflate => Undecodable::Coding("deflate"),
+            Self::Brotli => Undecodable::Coding("br"),
+            Self::Zstd => Undecodable::Coding("zstd"),
+            Self::Other(name) => Undecodable::Unknown(name.clone()),
         }
     }
 
@@ -138,16 +147,23 @@ fn codings(headers: &HeaderMap) -> Vec<Coding> {
     found
 }
 
-/// The body of a response, decoded as it comes.
-pub fn pieces(response: reqwest::Response) -> Pieces {
-    let codings = codings(response.headers());
-    undone(codings, response.bytes_stream().boxed())
+/// The body of a response with these headers, decoded as it comes.
+pub fn pieces<E: Error + Send + Sync + 'static>(
+    headers: &HeaderMap,
+    body: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
+) -> Pieces<E> {
+    undone(codings(headers), body)
 }
 
-fn undone(codings: Vec<Coding>, coded: BoxStream<'static, reqwest::Result<Bytes>>) -> Pieces {
+fn undone<E: Error + Send + Sync + 'static>(
+    codings: Vec<Coding>,
+    coded: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
+) -> Pieces<E> {
     let Some(outermost) = codings.last().cloned() else {
         return coded.map(|piece| piece.map_err(Broken::Connection)).boxed();
     };
+    // In a box, because the decoders move it.
+    let coded = coded.boxed();
     let coded = coded.map(|piece| piece.map_err(io::Error::other));
     let opened = async move {
         let mut source: Source = Box::new(StreamReader::new(coded));
@@ -182,18 +198,18 @@ fn failed(error: io::Error) -> BoxStream<'static, io::Result<Bytes>> {
     stream::once(async { Err(error) }).boxed()
 }
 
-fn broken(error: io::Error, coding: &Coding) -> Broken {
+fn broken<E: Error + Send + Sync + 'static>(error: io::Error, coding: &Coding) -> Broken<E> {
     if error.kind() == io::ErrorKind::UnexpectedEof {
-        return Broken::Short;
+        return Undecodable::Short.into();
     }
     let Some(inner) = error.into_inner() else {
-        return coding.broken();
+        return coding.broken().into();
     };
-    match inner.downcast::<reqwest::Error>() {
+    match inner.downcast::<E>() {
         Ok(error) => Broken::Connection(*error),
-        Err(inner) => match inner.downcast::<Broken>() {
-            Ok(broken) => *broken,
-            Err(_) => coding.broken(),
+        Err(inner) => match inner.downcast::<Undecodable>() {
+            Ok(broken) => (*broken).into(),
+            Err(_) => coding.broken().into(),
         },
     }
 }
@@ -221,7 +237,8 @@ mod tests {
         let headers = HeaderMap::from_iter(labels.map(|it| (CONTENT_ENCODING, it)));
         let codings = codings(&headers);
         let bytes: Vec<_> = body.chunks(1).map(Bytes::copy_from_slice).collect();
-        let mut pieces = undone(codings, stream::iter(bytes.into_iter().map(Ok)).boxed());
+        let bytes = bytes.into_iter().map(Ok::<_, io::Error>);
+        let mut pieces = undone(codings, stream::iter(bytes));
         let mut whole = Vec::new();
         while let Some(piece) = pieces.next().await {
             whole.extend_from_slice(&piece.map_err(|error| error.to_string())?);

@@ -46,6 +46,18 @@ pub fn retry_after(headers: &HeaderMap, now: Option<SystemTime>) -> Option<Durat
     }
 }
 
+/// Returns the time for which the server says that it keeps an idle connection. Node's servers do, and close it after five
+/// seconds.
+///
+/// RFC 2068 section 19.7.1.1 (Keep-Alive), which newer ones only mention.
+pub fn keep_alive(headers: &HeaderMap) -> Option<Duration> {
+    let field = headers.get("keep-alive")?.to_str().ok()?;
+    let mut parameters = field.split(',').filter_map(|it| it.split_once('='));
+    let is_timeout = |(name, _): &(&str, &str)| name.trim().eq_ignore_ascii_case("timeout");
+    let (_, seconds) = parameters.find(is_timeout)?;
+    seconds.trim().parse().ok().map(Duration::from_secs)
+}
+
 /// Returns the time by the server's own clock, which its answer shows.
 pub fn date(headers: &HeaderMap) -> Option<SystemTime> {
     let date = headers.get(DATE)?.to_str().ok()?.trim();
@@ -78,6 +90,25 @@ mod tests {
             let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(text))]);
             assert_eq!(
                 retry_after(&headers, Some(now)),
+                expected.map(Duration::from_secs),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_time_that_idle_connections_are_kept_is_read_leniently() {
+        for (text, expected) in [
+            ("timeout=5", Some(5)),
+            ("max=100, Timeout = 15", Some(15)),
+            ("timeout=0", Some(0)),
+            ("5", None),
+            ("timeout=soon", None),
+        ] {
+            let name = http::HeaderName::from_static("keep-alive");
+            let headers = HeaderMap::from_iter([(name, HeaderValue::from_static(text))]);
+            assert_eq!(
+                keep_alive(&headers),
                 expected.map(Duration::from_secs),
                 "{text}"
             );

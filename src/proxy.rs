@@ -6,11 +6,12 @@
 //!
 //! RFC 9110 section 9.3.6 (CONNECT), RFC 1928 (SOCKS5). The variables have no standard; curl(1), "ENVIRONMENT".
 
-use std::error::Error as _;
+use std::error::Error;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use ipnet::IpNet;
 use url::{Host, Url};
 
@@ -65,6 +66,13 @@ impl Proxy {
 
     fn is_socks(&self) -> bool {
         self.url.scheme().starts_with("socks")
+    }
+
+    /// Returns the proxy as hyper-util takes it, with the credentials that its address holds, for requests to an
+    /// address.
+    pub fn of(&self, address: &http::Uri) -> Option<Intercept> {
+        let matcher = Matcher::builder().all(self.url.to_string()).build();
+        matcher.intercept(address)
     }
 }
 
@@ -137,8 +145,6 @@ impl Proxies {
     fn of_the_system(&self, url: &Url) -> Option<Proxy> {
         use std::sync::OnceLock;
 
-        use hyper_util::client::proxy::matcher::Matcher;
-
         static SYSTEM: OnceLock<Matcher> = OnceLock::new();
         if !self.0.asks_system {
             return None;
@@ -156,20 +162,11 @@ impl Proxies {
         None
     }
 
-    /// Makes a client use these proxies and no other. `url` is all that it visits, if that is known.
-    pub fn used_by(
-        &self,
-        mut client: reqwest::ClientBuilder,
-        url: Option<&Url>,
-    ) -> reqwest::ClientBuilder {
-        let forwarding = match url {
-            Some(url) if url.scheme() == "https" => None,
-            Some(url) => self.to(url),
-            None => self.0.http.clone(),
-        };
+    /// Makes a client use these proxies and no other.
+    pub fn used_by(&self, mut client: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
         // A forwarding proxy may end the connection to the server after one answer and not tell: tinyproxy then loses
         // the next request on the same connection. A tunnel (CONNECT, SOCKS) is the server's own connection.
-        if forwarding.is_some_and(|proxy| !proxy.is_socks()) {
+        if self.0.http.as_ref().is_some_and(|proxy| !proxy.is_socks()) {
             client = client.pool_max_idle_per_host(0);
         }
         let proxies = self.clone();
@@ -178,12 +175,9 @@ impl Proxies {
         }))
     }
 
-    /// Returns the proxy's failure, where an error is the proxy's and not the server's.
-    pub fn failure(&self, url: &Url, error: &reqwest::Error) -> Option<Failure> {
+    /// Returns the proxy's failure, where an error of connecting is the proxy's and not the server's.
+    pub fn failure(&self, url: &Url, error: &dyn Error) -> Option<Failure> {
         let proxy = self.to(url)?;
-        if !error.is_connect() {
-            return None;
-        }
         let mut causes = Vec::new();
         let mut cause = error.source();
         while let Some(inner) = cause {

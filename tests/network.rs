@@ -1,6 +1,7 @@
 //! Encodings, redirects, proxies, headers.
 
 mod codings; // compressed bodies
+mod connections; // connections that are kept, and those that are not
 mod labels; // content types, byte order marks, invalid characters
 mod proxies; // HTTP and SOCKS proxies, never for loopback
 mod redirects; // redirects on the same host

@@ -22,6 +22,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use memchr::memchr2;
 use serde::de::IgnoredAny;
 
@@ -50,6 +51,15 @@ struct Message {
     /// The places of its members in the text, if they are not too many.
     members: Option<Vec<Member>>,
     outline: Outline,
+}
+
+/// A frame's text as the owner of bytes.
+struct SharedText(Frame);
+
+impl AsRef<[u8]> for SharedText {
+    fn as_ref(&self) -> &[u8] {
+        self.0.text().as_bytes()
+    }
 }
 
 /// The content of one line, one JSON body or one event's data: a message, or a batch (MCP 2025-03-26 only, basic).
@@ -172,6 +182,11 @@ impl Frame {
                 Self::new(text, message.members.clone(), message.outline.clone())
             }
         }
+    }
+
+    /// The same text as bytes, which are shared with the frame.
+    pub fn to_bytes(&self) -> Bytes {
+        Bytes::from_owner(SharedText(self.clone()))
     }
 
     /// Returns the members that route it.

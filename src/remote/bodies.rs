@@ -17,6 +17,7 @@ use crate::era::{Head, HttpError};
 use crate::frame::{Frame, Id, PARSE_ERROR, Parsed};
 use crate::http_fields::{media_types, retry_after};
 use crate::redirect;
+use crate::remote::client::{self, Response};
 use crate::remote::https::Https;
 use crate::remote::reading::Label;
 use crate::remote::refusal_text;
@@ -45,7 +46,7 @@ impl Https {
     pub(super) async fn accepted(
         &self,
         outgoing: &Outgoing<'_>,
-        response: reqwest::Response,
+        response: Response,
     ) -> Result<Answer, TransportError> {
         let head = head(&response);
         if !matches!(outgoing.verb, Verb::Post(frame) if frame.is_request()) {
@@ -54,8 +55,8 @@ impl Https {
             return Ok(Answer::Accepted(head));
         }
         let is_elsewhere = outgoing.to.is_some();
-        let label = Label::of(&media_types(response.headers()));
-        let pieces = content_coding::pieces(response);
+        let label = Label::of(&media_types(&response.headers));
+        let pieces = content_coding::pieces(&response.headers, response.body);
         let (limit, silence) = match label {
             Label::Events if !is_elsewhere => {
                 return Ok(Answer::Stream(head, self.events(pieces)));
@@ -89,22 +90,18 @@ impl Https {
     }
 
     /// A refusal, with the message in its body: as JSON, in a batch, or in a stream of events.
-    pub(super) async fn refusal(
-        &self,
-        outgoing: &Outgoing<'_>,
-        response: reqwest::Response,
-    ) -> HttpError {
-        let status = response.status().as_u16();
-        let retry_after = retry_after(response.headers(), Some((self.settings().now)()));
-        let asks_for_a_token = status == 403 && asks_for_a_token(response.headers());
+    pub(super) async fn refusal(&self, outgoing: &Outgoing<'_>, response: Response) -> HttpError {
+        let status = response.status.as_u16();
+        let retry_after = retry_after(&response.headers, Some((self.settings().now)()));
+        let asks_for_a_token = status == 403 && asks_for_a_token(&response.headers);
         let owed = match outgoing.verb {
             Verb::Post(frame) => frame.id().filter(|_| frame.is_request()),
             _ => None,
         };
-        let url = redirect::kept(response.url());
-        let challenge = Challenge::read(status, response.headers());
-        let label = Label::of(&media_types(response.headers()));
-        let pieces = content_coding::pieces(response);
+        let url = redirect::kept(&response.url);
+        let challenge = Challenge::read(status, &response.headers);
+        let label = Label::of(&media_types(&response.headers));
+        let pieces = content_coding::pieces(&response.headers, response.body);
         let (text, frame) = if label == Label::Events {
             self.refusal_in_events(pieces, owed).await
         } else {
@@ -140,7 +137,7 @@ impl Https {
     /// Reads events until a response is among them: a stream may stay open behind it.
     async fn refusal_in_events(
         &self,
-        mut pieces: Pieces,
+        mut pieces: Pieces<client::Error>,
         owed: Option<&Id>,
     ) -> (String, Option<Frame>) {
         let mut parser = sse::Parser::new(self.settings().max_message);
@@ -163,7 +160,7 @@ impl Https {
 }
 
 /// Reads a body until it ends, breaks, pauses for so long or grows beyond the limit.
-async fn some_of(mut pieces: Pieces, limit: usize, silence: Duration) -> Vec<u8> {
+async fn some_of(mut pieces: Pieces<client::Error>, limit: usize, silence: Duration) -> Vec<u8> {
     let mut body = Vec::new();
     let latest = Instant::now() + LONGEST;
     while let Some(piece) = next(&mut pieces, silence, latest).await {
@@ -176,7 +173,11 @@ async fn some_of(mut pieces: Pieces, limit: usize, silence: Duration) -> Vec<u8>
 }
 
 /// The next part of a body; none when it has ended or broken, or nothing has come in time.
-async fn next(pieces: &mut Pieces, silence: Duration, latest: Instant) -> Option<Bytes> {
+async fn next(
+    pieces: &mut Pieces<client::Error>,
+    silence: Duration,
+    latest: Instant,
+) -> Option<Bytes> {
     let until = latest.min(Instant::now() + silence);
     time::timeout_at(until, pieces.next()).await.ok()??.ok()
 }

@@ -11,6 +11,7 @@ use url::Url;
 
 use crate::http_fields::innermost_cause;
 use crate::proxy;
+use crate::remote::client;
 use crate::remote::https::Https;
 use crate::remote::scheme;
 use crate::remote::transport_error::TransportError;
@@ -20,7 +21,7 @@ use crate::tls::untrusted::Untrusted;
 impl Https {
     /// Finds the reason why there is no response. Where the server may speak TLS to an address that says http, or the
     /// other way round, it is asked which, once: what the error says of it is about bytes.
-    pub(super) async fn failed(&self, url: &Url, error: reqwest::Error) -> TransportError {
+    pub(super) async fn failed(&self, url: &Url, error: &client::Error) -> TransportError {
         let fault = self.fault_at(url, error);
         let is_first = !self.has_answered.load(Ordering::Relaxed);
         let is_direct = self.settings().proxies.to(url).is_none();
@@ -34,8 +35,9 @@ impl Https {
         fault
     }
 
-    fn fault_at(&self, url: &Url, error: reqwest::Error) -> TransportError {
-        match self.settings().proxies.failure(url, &error) {
+    fn fault_at(&self, url: &Url, error: &client::Error) -> TransportError {
+        let failure = self.settings().proxies.failure(url, error);
+        match failure.filter(|_| error.is_connect()) {
             Some(failure) => self.proxy_failed(failure),
             None => self.fault(error),
         }
@@ -48,17 +50,17 @@ impl Https {
         }
     }
 
-    pub(super) fn fault(&self, error: reqwest::Error) -> TransportError {
+    pub(super) fn fault(&self, error: &client::Error) -> TransportError {
         let host = self.host().to_owned();
         // In TLS 1.3 the handshake has ended for us when the server looks at our certificate.
-        if let Some(why) = ClientCertRefused::among(&error) {
+        if let Some(why) = ClientCertRefused::among(error) {
             return TransportError::ClientCertRefused { host, why };
         }
-        let is_before_sending = error.is_connect() || error.is_builder();
-        if is_before_sending && let Some(why) = Untrusted::among(&error) {
+        let is_before_sending = error.is_before_sending();
+        if is_before_sending && let Some(why) = Untrusted::among(error) {
             return TransportError::Untrusted { host, why };
         }
-        let is_refused = is_refused(&error);
+        let is_refused = is_refused(error);
         let why = innermost(error);
         if is_before_sending && is_refused {
             TransportError::NotListening { host, why }
@@ -89,7 +91,7 @@ fn is_in_doubt(url: &Url, fault: &TransportError) -> bool {
 }
 
 /// Says whether the system at the other end said that nothing listens there.
-fn is_refused(error: &reqwest::Error) -> bool {
+fn is_refused(error: &client::Error) -> bool {
     let mut cause = error.source();
     while let Some(inner) = cause {
         let kind = inner.downcast_ref::<io::Error>().map(io::Error::kind);
@@ -101,8 +103,7 @@ fn is_refused(error: &reqwest::Error) -> bool {
     false
 }
 
-/// Returns the innermost cause, without the address: a query may hold a secret, and the host is named anyway.
-pub(super) fn innermost(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    innermost_cause(&error).unwrap_or_else(|| error.to_string())
+/// Returns the innermost cause.
+pub(super) fn innermost(error: &client::Error) -> String {
+    innermost_cause(error).unwrap_or_else(|| error.to_string())
 }

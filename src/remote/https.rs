@@ -5,11 +5,12 @@
 //! never starve a POST, and closing a connection cancels exactly one exchange. No total timeout on anything. What a
 //! response holds is read in `reading`, and the reason why there is none in `failure`.
 
-use std::sync::Arc;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, WWW_AUTHENTICATE};
+use bytes::Bytes;
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, InvalidHeaderValue, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tokio::sync::{Mutex, MutexGuard, OnceCell, watch};
 use tokio::time;
@@ -20,9 +21,9 @@ use crate::auth::oauth::challenge::Challenge;
 use crate::auth::oauth::dpop::{NONCE_WANTED, ProofRetry};
 use crate::content_coding;
 use crate::era::HttpError;
-use crate::http_fields::MAX_HEADERS;
 use crate::proxy::Proxies;
 use crate::redirect::{self, followed, is_upgrade};
+use crate::remote::client::{self, Client};
 use crate::remote::deferred_headers::DeferredHeaders;
 use crate::remote::endpoints::Endpoints;
 use crate::remote::header_command::{CommandHeaders, HeaderCommand};
@@ -37,14 +38,10 @@ const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
 
 /// Redirects followed for one request.
 const MAX_REDIRECTS: u32 = 3;
-/// The time for which an idle connection is kept for the next exchange; as many are kept as there were exchanges at
-/// once, of which `--max-in-flight` bounds the requests.
-const IDLE_TIME: Duration = Duration::from_secs(90);
+/// Header fields for which a request has room from the start.
+const USUAL_HEADERS: usize = 16;
 /// The time for which one exchange keeps others from using up the nonces that its proofs want.
 const PROVING: Duration = Duration::from_secs(2);
-/// TCP keep-alive: a peer that vanished is noticed after about a minute and a half.
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
-
 /// The way to reach the remote.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -80,7 +77,7 @@ pub struct Settings {
 /// The network as a [`Remote`].
 #[derive(Debug)]
 pub struct Https {
-    client: reqwest::Client,
+    client: Client,
     settings: Settings,
     host: String,
     endpoints: Endpoints,
@@ -96,31 +93,21 @@ impl Https {
     /// Makes the client; connects to nothing yet.
     ///
     /// # Errors
-    /// reqwest refused the settings, a proxy variable above all.
-    pub fn new(mut settings: Settings, tls: rustls::ClientConfig) -> Result<Self, reqwest::Error> {
+    /// The user agent cannot stand in a header.
+    pub fn new(
+        mut settings: Settings,
+        tls: rustls::ClientConfig,
+    ) -> Result<Self, InvalidHeaderValue> {
         settings.headers = without_ours(settings.headers);
-        let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .user_agent(&settings.user_agent)
-            .connect_timeout(settings.connect_timeout)
-            .pool_idle_timeout(IDLE_TIME)
-            .tcp_keepalive(KEEP_ALIVE)
-            .tcp_nodelay(true)
-            .http1_max_headers(MAX_HEADERS)
-            .http1_only();
-        builder = settings.proxies.used_by(builder, Some(&settings.url));
-        if settings.keeps_cookies {
-            builder = builder.cookie_provider(Arc::new(reqwest::cookie::Jar::default()));
-        }
-        if settings.ipv4_only {
-            builder =
-                builder.local_address(std::net::IpAddr::from(std::net::Ipv4Addr::UNSPECIFIED));
-        }
-        if let Some(silence) = settings.body_timeout {
-            builder = builder.read_timeout(silence);
-        }
+        let options = client::Options {
+            proxies: settings.proxies.clone(),
+            user_agent: &settings.user_agent,
+            connect_timeout: settings.connect_timeout,
+            silence: settings.body_timeout,
+            keeps_cookies: settings.keeps_cookies,
+            ipv4_only: settings.ipv4_only,
+        };
+        let client = Client::new(options, tls)?;
         let host = match (
             settings.url.host_str(),
             settings.url.port_or_known_default(),
@@ -129,7 +116,7 @@ impl Https {
             _ => settings.url.to_string(),
         };
         Ok(Self {
-            client: builder.build()?,
+            client,
             endpoints: Endpoints::new(&settings.url),
             settings,
             host,
@@ -178,17 +165,17 @@ impl Https {
             let response = self
                 .request_once(outgoing, given, &url, nonce.take())
                 .await?;
-            let status = response.status().as_u16();
+            let status = response.status.as_u16();
             if let Some(failure) = self.settings.proxies.refusal(&url, status) {
                 return Err(self.proxy_failed(failure));
             }
             if !matches!(status, 301..=303 | 307 | 308) {
-                if matches!(outgoing.verb, Verb::Get) && response.status().is_success() {
+                if matches!(outgoing.verb, Verb::Get) && response.status.is_success() {
                     self.endpoints.note_answer(url);
                 }
                 return Ok(Response::Read(response));
             }
-            let target = redirect::target(&url, response.headers());
+            let target = redirect::target(&url, &response.headers);
             let next = target.as_ref().and_then(|target| followed(&url, target));
             let next = next.filter(|next| is_sent_again(outgoing.verb, status, &url, next));
             self.discard(response).await;
@@ -214,14 +201,15 @@ impl Https {
         given: Option<&CommandHeaders>,
         url: &Url,
         nonce: Option<Box<str>>,
-    ) -> Result<reqwest::Response, TransportError> {
+    ) -> Result<client::Response, TransportError> {
         let (method, accept) = match outgoing.verb {
             Verb::Post(_) => (Method::POST, BOTH),
             Verb::Get => (Method::GET, EVENTS),
             Verb::Delete => (Method::DELETE, BOTH),
         };
         // The user's first, so that what the protocol needs wins.
-        let mut headers = self.settings.headers.clone();
+        let mut headers = HeaderMap::with_capacity(USUAL_HEADERS);
+        headers.extend(self.settings.headers.clone());
         if let Some(deferred) = &self.settings.deferred {
             headers.extend(without_ours(deferred.headers().await?));
         }
@@ -238,12 +226,14 @@ impl Https {
             credential.apply_with(&mut headers, method.as_str(), url, nonce, now);
         }
         note_secrets(&headers);
-        let mut request = self.client.request(method, url.clone());
-        if let Verb::Post(frame) = outgoing.verb {
-            headers.insert(CONTENT_TYPE, JSON);
-            request = request.body(frame.text().to_owned());
-        }
-        let sent = request.headers(headers).send();
+        let body = match outgoing.verb {
+            Verb::Post(frame) => {
+                headers.insert(CONTENT_TYPE, JSON);
+                frame.to_bytes()
+            }
+            _ => Bytes::new(),
+        };
+        let sent = pin!(self.client.send(method, url, headers, body));
         let patience = self
             .settings
             .headers_timeout
@@ -261,11 +251,11 @@ impl Https {
         };
         let response = match answered {
             Ok(response) => response,
-            Err(error) => return Err(self.failed(url, error).await),
+            Err(error) => return Err(self.failed(url, &error).await),
         };
         self.has_answered.store(true, Ordering::Relaxed);
         if let Some(credential) = outgoing.credential {
-            credential.learn(url, response.headers(), (self.settings.now)());
+            credential.learn(url, &response.headers, (self.settings.now)());
         }
         Ok(response)
     }
@@ -282,7 +272,7 @@ impl Https {
 /// The outcome of a request that may have been redirected.
 enum Response {
     /// An answer that is no redirect.
-    Read(reqwest::Response),
+    Read(client::Response),
     /// A redirect that is not followed.
     Redirect(HttpError),
 }
@@ -290,7 +280,7 @@ enum Response {
 impl Response {
     /// Says whether there is no such place.
     fn is_nowhere(&self) -> bool {
-        matches!(self, Self::Read(response) if matches!(response.status().as_u16(), 404 | 405))
+        matches!(self, Self::Read(response) if matches!(response.status.as_u16(), 404 | 405))
     }
 }
 
@@ -321,23 +311,23 @@ impl Https {
                 true => time::timeout(PROVING, self.proving.lock()).await.ok(),
                 false => None,
             };
-            let response =
-                match while_proving(proving, self.request(outgoing, given, nonce)).await? {
-                    Response::Read(response) => response,
-                    Response::Redirect(refusal) => return Ok(Answer::Refused(refusal)),
-                };
-            let status = response.status();
+            let sent = pin!(self.request(outgoing, given, nonce));
+            let response = match while_proving(proving, sent).await? {
+                Response::Read(response) => response,
+                Response::Redirect(refusal) => return Ok(Answer::Refused(refusal)),
+            };
+            let status = response.status;
             if status.is_success() {
                 return self.answer(outgoing, response).await;
             }
-            let challenge = Challenge::read(status.as_u16(), response.headers());
+            let challenge = Challenge::read(status.as_u16(), &response.headers);
             let is_unauthorized = status == StatusCode::UNAUTHORIZED;
             let asks_for_more = challenge.error.as_deref() == Some("insufficient_scope");
             let is_short = status == StatusCode::FORBIDDEN && asks_for_more;
             if !is_unauthorized && !is_short {
                 return Ok(Answer::Refused(self.refusal(outgoing, response).await));
             }
-            let has_challenge = response.headers().contains_key(WWW_AUTHENTICATE);
+            let has_challenge = response.headers.contains_key(WWW_AUTHENTICATE);
             tracing::debug!(has_challenge, "challenged");
             // The token is as good as it was: another proof, and the rest of the program need not know (RFC 9449
             // section 9).
@@ -346,7 +336,7 @@ impl Https {
                     .credential
                     .zip(before)
                     .is_some_and(|(credential, before)| {
-                        let (headers, now) = (response.headers(), (self.settings.now)());
+                        let (headers, now) = (&response.headers, (self.settings.now)());
                         credential.proves_again(&mut retry, &challenge, &before, headers, now)
                     });
             self.discard(response).await;
@@ -434,9 +424,10 @@ impl Https {
 
 impl Remote for Https {
     async fn send(&self, outgoing: Outgoing<'_>) -> Result<Answer, TransportError> {
+        // In a box, because what is around an exchange is moved several times before it runs.
         match &self.settings.command {
-            None => self.sent_with_keys(&outgoing, None).await,
-            Some(command) => self.sent_with(&outgoing, command).await,
+            None => Box::pin(self.sent_with_keys(&outgoing, None)).await,
+            Some(command) => Box::pin(self.sent_with(&outgoing, command)).await,
         }
     }
 
@@ -458,11 +449,13 @@ fn note_secrets(headers: &HeaderMap) {
 }
 
 /// Lets others prove again when the answer begins, or before, where a server takes its time.
-async fn while_proving<T>(proving: Option<MutexGuard<'_, ()>>, sent: impl Future<Output = T>) -> T {
+async fn while_proving<T>(
+    proving: Option<MutexGuard<'_, ()>>,
+    mut sent: Pin<&mut impl Future<Output = T>>,
+) -> T {
     let Some(proving) = proving else {
         return sent.await;
     };
-    tokio::pin!(sent);
     tokio::select! {
         answered = &mut sent => return answered,
         () = time::sleep(PROVING) => drop(proving),

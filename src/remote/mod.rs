@@ -6,6 +6,7 @@
 //! credential from the authorizer, and what came back is said in the words of [`Answer`].
 
 mod bodies;
+pub mod client;
 pub mod deferred_headers;
 mod endpoints;
 mod events;

@@ -12,10 +12,11 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use tokio::time;
 
-use crate::content_coding::{self, Broken, Pieces};
+use crate::content_coding::{self, Broken, Pieces, Undecodable};
 use crate::era::Head;
 use crate::frame::{Frame, Outline, Parsed};
 use crate::http_fields::media_types;
+use crate::remote::client::{self, Response};
 use crate::remote::failure::innermost;
 use crate::remote::https::Https;
 use crate::remote::response_head::head;
@@ -101,7 +102,7 @@ impl Https {
     pub(super) async fn answer(
         &self,
         outgoing: &Outgoing<'_>,
-        response: reqwest::Response,
+        response: Response,
     ) -> Result<Answer, TransportError> {
         let head = head(&response);
         let is_request = match outgoing.verb {
@@ -109,9 +110,9 @@ impl Https {
             Verb::Get => true,
             Verb::Delete => false,
         };
-        let types = media_types(response.headers());
+        let types = media_types(&response.headers);
         let label = Label::of(&types);
-        let length = response.content_length();
+        let length = response.body.length();
         if !is_request || matches!(head.status, 202 | 204) {
             return self.accepted(outgoing, response).await;
         }
@@ -128,7 +129,7 @@ impl Https {
         if label != Label::Events && length.is_some_and(|length| length > limit as u64) {
             return Err(self.too_large(limit));
         }
-        let mut pieces = content_coding::pieces(response);
+        let mut pieces = content_coding::pieces(&response.headers, response.body);
         if label == Label::Events {
             return Ok(Answer::Stream(head, self.events(pieces)));
         }
@@ -199,8 +200,8 @@ impl Https {
     }
 
     /// Returns the error for a page, with the head of it.
-    async fn no_message(&self, why: String, response: reqwest::Response) -> TransportError {
-        let mut pieces = content_coding::pieces(response);
+    async fn no_message(&self, why: String, response: Response) -> TransportError {
+        let mut pieces = content_coding::pieces(&response.headers, response.body);
         let mut start = Vec::new();
         let read = async {
             while start.len() < MAX_HEAD
@@ -219,9 +220,9 @@ impl Https {
     }
 
     /// Reads a body that says nothing to us, if it is short.
-    pub(super) async fn discard(&self, response: reqwest::Response) {
+    pub(super) async fn discard(&self, response: Response) {
         let mut left = MAX_UNREAD;
-        let mut pieces = response.bytes_stream();
+        let mut pieces = response.body;
         let read = async {
             while let Some(Ok(piece)) = pieces.next().await
                 && piece.len() <= left
@@ -236,7 +237,7 @@ impl Https {
     async fn whole(
         &self,
         mut body: Vec<u8>,
-        mut pieces: Pieces,
+        mut pieces: Pieces<client::Error>,
         limit: usize,
     ) -> Result<Vec<u8>, TransportError> {
         while let Some(piece) = pieces.next().await {
@@ -249,7 +250,7 @@ impl Https {
         Ok(body)
     }
 
-    pub(super) fn events(&self, pieces: Pieces) -> Events {
+    pub(super) fn events(&self, pieces: Pieces<client::Error>) -> Events {
         let host = self.host().to_owned();
         let chunks = pieces.map(move |piece| piece.map_err(|error| broken(&host, error)));
         Events::new(
@@ -266,26 +267,26 @@ impl Https {
         }
     }
 
-    fn broken(&self, error: Broken) -> TransportError {
+    fn broken(&self, error: Broken<client::Error>) -> TransportError {
         match error {
-            Broken::Connection(error) => self.fault(error),
+            Broken::Connection(error) => self.fault(&error),
             error => broken(self.host(), error),
         }
     }
 }
 
-fn broken(host: &str, error: Broken) -> TransportError {
+fn broken(host: &str, error: Broken<client::Error>) -> TransportError {
     let host = host.to_owned();
     match error {
         Broken::Connection(error) => TransportError::Cut {
             host,
-            why: innermost(error),
+            why: innermost(&error),
         },
-        Broken::Short => TransportError::Cut {
+        Broken::Body(Undecodable::Short) => TransportError::Cut {
             host,
             why: error.to_string(),
         },
-        Broken::Coding(_) | Broken::Unknown(_) => TransportError::NotMcp {
+        Broken::Body(_) => TransportError::NotMcp {
             host,
             why: error.to_string(),
             head: String::new(),

@@ -4,6 +4,7 @@ use http::header::WWW_AUTHENTICATE;
 use http::{HeaderMap, HeaderName};
 
 use crate::era::Head;
+use crate::remote::client::Response;
 use crate::secret::Secret;
 
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -11,10 +12,10 @@ const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 const LONGEST_SESSION: usize = 8 * 1024;
 
 /// Returns the part of a response's head that is kept.
-pub(super) fn head(response: &reqwest::Response) -> Head {
+pub(super) fn head(response: &Response) -> Head {
     Head {
-        status: response.status().as_u16(),
-        session: session(response.headers()),
+        status: response.status.as_u16(),
+        session: session(&response.headers),
     }
 }
 

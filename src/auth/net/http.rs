@@ -24,7 +24,7 @@ use crate::auth::net::request_log::RequestLogEntry;
 pub use crate::auth::net::resolver::Lookup;
 use crate::auth::net::resolver::{self, Resolver};
 use crate::auth::oauth::metadata_urls::resource_places;
-use crate::content_coding::{self, Broken};
+use crate::content_coding::{self, Broken, Undecodable};
 use crate::http_fields::{self, MAX_HEADERS};
 use crate::proxy::Proxies;
 use crate::redirect::{self, followed};
@@ -401,6 +401,7 @@ impl Http {
         match error::of_request(url, error) {
             Error::Unreachable { host, why } => {
                 let failure = self.inner.proxies.failure(url, error);
+                let failure = failure.filter(|_| error.is_connect());
                 let why = failure.map_or(why, |failure| failure.to_string());
                 Error::Unreachable { host, why }
             }
@@ -421,16 +422,17 @@ impl Http {
             host: host_of(url),
             why: format!("it sent {why}"),
         };
-        let mut pieces = content_coding::pieces(response);
+        let headers = response.headers().clone();
+        let mut pieces = content_coding::pieces(&headers, response.bytes_stream());
         let mut body = Zeroizing::new(Vec::new());
         while let Some(piece) = pieces.next().await {
             let piece = piece.map_err(|error| match &error {
                 Broken::Connection(error) => self.error_of(url, error),
-                Broken::Short => Error::Unreachable {
+                Broken::Body(Undecodable::Short) => Error::Unreachable {
                     host: host_of(url),
                     why: error.to_string(),
                 },
-                Broken::Coding(_) | Broken::Unknown(_) => unreadable(&error),
+                Broken::Body(_) => unreadable(&error),
             })?;
             if body.len() + piece.len() > limit {
                 return Err(Error::TooLarge { host, limit });
@@ -456,7 +458,7 @@ impl HttpInner {
             .default_headers(headers)
             .dns_resolver(self.resolver.clone());
         self.proxies
-            .used_by(builder, None)
+            .used_by(builder)
             .build()
             .map_err(|error| Error::Unbuildable {
                 why: innermost(&error),

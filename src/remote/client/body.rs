@@ -1,0 +1,188 @@
+//! The body of a response, read as it comes.
+//!
+//! The reader moves the connection on. When the body has ended, the connection goes back to the pool; a body that is
+//! dropped before closes it, which is how an exchange is cancelled.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use hyper::body::{Body as _, Incoming};
+use tokio::task;
+use tokio::time::{self, Sleep};
+
+use super::connect::TimedOut;
+use super::connection::Connection;
+use super::error::Error;
+use super::pool::Pool;
+
+/// The bytes that are read before other tasks get their turn. One read may bring more.
+const TURN: usize = 64 * 1024;
+
+/// A body. Its pieces are the bytes that were read at once.
+pub struct Body {
+    /// None once the body has ended or broken.
+    rest: Option<Rest>,
+    /// The length that the head told.
+    length: Option<u64>,
+    /// The bytes that were read since other tasks had their turn.
+    turn: usize,
+    pause: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    silence: Option<Silence>,
+}
+
+struct Rest {
+    incoming: Incoming,
+    connection: Connection,
+    /// None where connections are not kept.
+    pool: Option<Arc<Pool>>,
+}
+
+impl Body {
+    pub(super) fn new(
+        incoming: Incoming,
+        connection: Connection,
+        pool: Option<Arc<Pool>>,
+        silence: Option<Duration>,
+    ) -> Self {
+        Self {
+            length: incoming.size_hint().exact(),
+            turn: 0,
+            pause: None,
+            rest: Some(Rest {
+                incoming,
+                connection,
+                pool,
+            }),
+            silence: silence.map(Silence::of),
+        }
+    }
+
+    /// The length of the body in bytes, as far as it is known before it has come.
+    pub fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    /// Lets other tasks run, and what has come for them be noticed, where much has been read: a server may send faster
+    /// than this program reads, for ever.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.turn >= TURN {
+            self.turn = 0;
+            self.pause = Some(Box::pin(task::yield_now()));
+        }
+        if let Some(pause) = &mut self.pause {
+            ready!(pause.as_mut().poll(cx));
+            self.pause = None;
+        }
+        Poll::Ready(())
+    }
+
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        loop {
+            let Some(rest) = &mut self.rest else {
+                return Poll::Ready(None);
+            };
+            let incoming = &mut rest.incoming;
+            let polled = rest
+                .connection
+                .poll_for(cx, |cx| Pin::new(&mut *incoming).poll_frame(cx));
+            match polled {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(Ok(frame))) => {
+                    if let Ok(data) = frame.into_data() {
+                        self.turn += data.len();
+                        return Poll::Ready(Some(Ok(data)));
+                    }
+                    // Trailers say nothing to us.
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    self.rest = None;
+                    return Poll::Ready(Some(Err(Error::Broken(error))));
+                }
+                Poll::Ready(None) => {
+                    self.end();
+                    return Poll::Ready(None);
+                }
+            }
+        }
+    }
+
+    /// The body has ended.
+    fn end(&mut self) {
+        if let Some(Rest {
+            connection,
+            pool: Some(pool),
+            ..
+        }) = self.rest.take()
+        {
+            pool.put_when_ready(connection);
+        }
+    }
+}
+
+impl Stream for Body {
+    type Item = Result<Bytes, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        ready!(this.poll_turn(cx));
+        let polled = this.poll_piece(cx);
+        let Some(silence) = &mut this.silence else {
+            return polled;
+        };
+        match polled {
+            Poll::Ready(piece) => {
+                silence.end();
+                Poll::Ready(piece)
+            }
+            Poll::Pending if silence.poll(cx).is_pending() => Poll::Pending,
+            Poll::Pending => {
+                this.rest = None;
+                Poll::Ready(Some(Err(Error::Silent(TimedOut))))
+            }
+        }
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        let is_over = |rest: &Rest| rest.incoming.is_end_stream();
+        if self.rest.as_ref().is_some_and(is_over) {
+            self.end();
+        }
+    }
+}
+
+/// The longest silence of a body: the time for which a reader waits for the next piece.
+struct Silence {
+    longest: Duration,
+    timer: Pin<Box<Sleep>>,
+    is_running: bool,
+}
+
+impl Silence {
+    fn of(longest: Duration) -> Self {
+        Self {
+            longest,
+            timer: Box::pin(time::sleep(longest)),
+            is_running: false,
+        }
+    }
+
+    fn end(&mut self) {
+        self.is_running = false;
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.is_running {
+            self.is_running = true;
+            self.timer
+                .as_mut()
+                .reset(time::Instant::now() + self.longest);
+        }
+        self.timer.as_mut().poll(cx)
+    }
+}
