@@ -203,7 +203,7 @@ impl<'a> Brought<'a> {
     /// Takes one body or one event. Returns the frames that can be passed on.
     pub(super) fn take(&mut self, parsed: Parsed, what: &str) -> Vec<Frame> {
         let members = match parsed {
-            Parsed::One(frame) => vec![Ok(frame)],
+            Parsed::One(frame) => return self.take_member(frame),
             Parsed::Batch(members) => members,
         };
         let several: Vec<_> = members.iter().flatten().cloned().collect();
@@ -215,14 +215,17 @@ impl<'a> Brought<'a> {
         let mut passed = Vec::new();
         for member in members {
             match member {
-                Ok(frame) => {
-                    passed.extend(self.take_frame(frame));
-                    if self.is_answered {
-                        passed.append(&mut self.strays); // the exchange's own answer came: a stray is another's
-                    }
-                }
+                Ok(frame) => passed.extend(self.take_member(frame)),
                 Err(malformed) => self.cannot_use(&malformed, what),
             }
+        }
+        passed
+    }
+
+    fn take_member(&mut self, frame: Frame) -> Vec<Frame> {
+        let mut passed: Vec<_> = self.take_frame(frame).into_iter().collect();
+        if self.is_answered {
+            passed.append(&mut self.strays); // the exchange's own answer came: a stray is another's
         }
         passed
     }

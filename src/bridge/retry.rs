@@ -66,6 +66,11 @@ impl ResumePoint {
 /// The time after which a stream that stands counts as stable.
 pub(super) const STEADY: Duration = Duration::from_secs(60);
 
+/// The number of frames, and of bytes of each, by which a greeting is known again. A result of megabytes takes as long to
+/// hash as to read.
+const GREETING_FRAMES: u64 = 64;
+const GREETING_BYTES: usize = 1024;
+
 /// The number of times in a row that one stream was opened and ended without result.
 ///
 /// The bytes that a server sends as it opens a stream (a priming event, a `ping`, a pause, the same greeting each time)
@@ -75,9 +80,10 @@ pub(super) struct Streak {
     losses: u32,
     since: Instant,
     has_brought: bool,
-    /// A hash of the frames on this stream, and of those on the stream before.
-    said: DefaultHasher,
-    said_before: Option<u64>,
+    /// The number of frames on this stream, and a hash of the beginnings of the first.
+    said: (u64, DefaultHasher),
+    /// The same of the stream before.
+    said_before: Option<(u64, u64)>,
 }
 
 impl Streak {
@@ -86,7 +92,7 @@ impl Streak {
             losses: 0,
             since: Instant::now(),
             has_brought: false,
-            said: DefaultHasher::new(),
+            said: Default::default(),
             said_before: None,
         }
     }
@@ -95,21 +101,27 @@ impl Streak {
     pub(super) fn opened(&mut self) {
         self.since = Instant::now();
         self.has_brought = false;
-        self.said = DefaultHasher::new();
+        self.said = Default::default();
     }
 
     /// Notes that the stream has brought this.
     pub(super) fn brought(&mut self, frame: &Frame) {
         if frame.method() != Some("ping") {
             self.has_brought = true;
-            frame.text().hash(&mut self.said);
+            let (count, said) = &mut self.said;
+            *count += 1;
+            if *count <= GREETING_FRAMES {
+                let text = frame.text().as_bytes();
+                let start = text.get(..GREETING_BYTES).unwrap_or(text);
+                (start, text.len()).hash(said);
+            }
         }
     }
 
     /// Notes that the stream has ended, or could not be opened. Returns the number of that loss in its row, counted
     /// from 1.
     pub(super) fn lost(&mut self) -> u32 {
-        let said = self.said.finish();
+        let said = (self.said.0, self.said.1.finish());
         let is_news = self.has_brought && self.said_before != Some(said);
         if self.has_brought {
             self.said_before = Some(said);
