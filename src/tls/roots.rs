@@ -15,28 +15,21 @@ use rustls::pki_types::CertificateDer;
 const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
 const END: &[u8] = b"-----END CERTIFICATE-----";
 
-/// Returns the roots of the system's file. There are none where the system has no such file, or where variables name
-/// other roots.
-#[cfg(target_os = "linux")]
+/// Returns the roots of the system's file. There are none where variables name other roots, and on systems that keep
+/// theirs elsewhere.
 pub(super) fn bundled() -> Vec<CertificateDer<'static>> {
-    // The first of the names that openssl-probe tries, which rustls-native-certs follows: where this file exists, it is the one that the
-    // platform's verifier reads.
+    // The first of the names that openssl-probe tries on Linux, which rustls-native-certs follows: where this file exists, it is
+    // the one that the platform's verifier reads.
     const FILE: &str = "/etc/ssl/certs/ca-certificates.crt";
     #[expect(
         clippy::disallowed_methods,
         reason = "rustls-native-certs reads them in the environment of the process, and this follows it"
     )]
     let is_set = |name| std::env::var_os(name).is_some();
-    if is_set("SSL_CERT_FILE") || is_set("SSL_CERT_DIR") {
+    if !cfg!(target_os = "linux") || is_set("SSL_CERT_FILE") || is_set("SSL_CERT_DIR") {
         return Vec::new();
     }
     std::fs::read(FILE).map_or_else(|_| Vec::new(), |pem| certificates(&pem))
-}
-
-/// Returns nothing: other systems keep their roots elsewhere.
-#[cfg(not(target_os = "linux"))]
-pub(super) fn bundled() -> Vec<CertificateDer<'static>> {
-    Vec::new()
 }
 
 /// Returns the certificates of a PEM file, up to the first line that is not in the strict form: no certificate is read

@@ -1,5 +1,5 @@
-//! The verifier of a server's certificate, whose roots are loaded when they are first asked for: those of one file, and
-//! all that the platform knows where these do not suffice.
+//! The verifier of a server's certificate, whose roots are loaded when they are first asked for: the user's, those of one
+//! file, and all that the platform knows where these do not suffice.
 
 use std::sync::{Arc, OnceLock};
 
@@ -13,11 +13,13 @@ use rustls_platform_verifier::Verifier;
 use super::roots;
 use super::untrusted::explained;
 
-/// The platform's verifier, when it is ready, and before it one that has a part of its roots.
+/// The platform's verifier, when it is ready, and before it others that have a part of its roots.
 #[derive(Debug)]
 pub(super) struct Patient {
     provider: Arc<CryptoProvider>,
     extra: Vec<CertificateDer<'static>>,
+    /// The verifier with the user's roots alone; `None` if the user names none, and on systems that judge otherwise.
+    own: OnceLock<Option<Arc<WebPkiServerVerifier>>>,
     /// The verifier with the roots of one file of the system and the user's; `None` where there is no such file.
     bundled: OnceLock<Option<Arc<WebPkiServerVerifier>>>,
     inner: OnceLock<Result<Verifier, rustls::Error>>,
@@ -29,6 +31,7 @@ impl Patient {
         Self {
             provider,
             extra,
+            own: OnceLock::new(),
             bundled: OnceLock::new(),
             inner: OnceLock::new(),
         }
@@ -41,8 +44,21 @@ impl Patient {
         }
     }
 
+    fn own(&self) -> Option<&WebPkiServerVerifier> {
+        // On macOS and Windows the system judges, and may refuse what the user's roots vouch for. On Linux the platform's
+        // verifier is this one with more roots.
+        if !cfg!(target_os = "linux") {
+            return None;
+        }
+        let make = || trusting(&self.provider, &self.extra, Vec::new());
+        self.own.get_or_init(make).as_deref()
+    }
+
     fn bundled(&self) -> Option<&WebPkiServerVerifier> {
-        let load = || with_bundle(&self.provider, &self.extra, roots::bundled());
+        let load = || match roots::bundled() {
+            bundled if bundled.is_empty() => None,
+            bundled => trusting(&self.provider, &self.extra, bundled),
+        };
         self.bundled.get_or_init(load).as_deref()
     }
 
@@ -68,11 +84,11 @@ impl ServerCertVerifier for Patient {
         let verified_by = |verifier: &dyn ServerCertVerifier| {
             verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
         };
-        // More roots can only add to the certificates that are accepted: this answer stands, and a refusal does not.
-        if let Some(bundled) = self.bundled()
-            && let Ok(verified) = verified_by(bundled)
-        {
-            return Ok(verified);
+        // More roots can only add to the certificates that are accepted: a yes stands, and a no does not.
+        for part in [Self::own, Self::bundled] {
+            if let Some(Ok(verified)) = part(self).map(|part| verified_by(part)) {
+                return Ok(verified);
+            }
         }
         verified_by(self.inner()?).map_err(|error| explained(error, end_entity, intermediates))
     }
@@ -112,21 +128,18 @@ impl ServerCertVerifier for Patient {
     }
 }
 
-/// Makes the verifier with the roots of a file. Returns `None` if there are none; or if a root of the user's cannot be used,
-/// which the platform's verifier is the one to report.
-fn with_bundle(
+/// Makes a verifier that trusts the user's roots and others. Returns `None` if there are none at all; or if a root of the
+/// user's cannot be used, which the platform's verifier is the one to report.
+fn trusting(
     provider: &Arc<CryptoProvider>,
     extra: &[CertificateDer<'static>],
-    bundled: Vec<CertificateDer<'static>>,
+    others: Vec<CertificateDer<'static>>,
 ) -> Option<Arc<WebPkiServerVerifier>> {
-    if bundled.is_empty() {
-        return None;
-    }
     let mut roots = RootCertStore::empty();
     for root in extra {
         roots.add(root.clone()).ok()?;
     }
-    roots.add_parsable_certificates(bundled);
+    roots.add_parsable_certificates(others);
     WebPkiServerVerifier::builder_with_provider(roots.into(), Arc::clone(provider))
         .build()
         .ok()
@@ -145,7 +158,7 @@ mod tests {
     /// A verifier that trusts one authority and whose file of roots holds another.
     fn verifier(authority: &str, bundle: &str) -> Patient {
         let provider = Arc::new(ring::default_provider());
-        let bundled = with_bundle(&provider, &[], vec![certificate(bundle)]);
+        let bundled = trusting(&provider, &[], vec![certificate(bundle)]);
         assert!(bundled.is_some());
         let verifier = Patient::new(provider, vec![certificate(authority)]);
         verifier.bundled.set(bundled).unwrap();
@@ -166,6 +179,16 @@ mod tests {
         verified.is_ok()
     }
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_certificate_that_the_user_s_roots_vouch_for_needs_no_other_root() {
+        let provider = Arc::new(ring::default_provider());
+        let verifier = Patient::new(provider, vec![certificate("ca.pem")]);
+        assert!(accepts(&verifier, "server.pem"));
+        assert!(verifier.bundled.get().is_none(), "the file was read");
+        assert!(verifier.inner.get().is_none(), "the platform was asked");
+    }
+
     #[test]
     fn a_certificate_that_the_file_of_roots_vouches_for_needs_no_other_root() {
         let verifier = verifier("client-ca.pem", "ca.pem");
@@ -176,6 +199,7 @@ mod tests {
     #[test]
     fn a_certificate_that_the_file_of_roots_does_not_vouch_for_is_the_platform_s_to_judge() {
         let verifier = verifier("ca.pem", "client-ca.pem");
+        assert!(verifier.own.set(None).is_ok());
         assert!(accepts(&verifier, "server.pem"));
         assert!(!accepts(&verifier, "stranger.pem"));
     }
@@ -184,7 +208,7 @@ mod tests {
     fn a_root_of_the_user_that_cannot_be_used_leaves_everything_to_the_platform() {
         let provider = Arc::new(ring::default_provider());
         let unusable = CertificateDer::from(vec![0]);
-        assert!(with_bundle(&provider, &[unusable], vec![certificate("ca.pem")]).is_none());
-        assert!(with_bundle(&provider, &[], Vec::new()).is_none());
+        assert!(trusting(&provider, &[unusable], vec![certificate("ca.pem")]).is_none());
+        assert!(trusting(&provider, &[], Vec::new()).is_none());
     }
 }
