@@ -40,8 +40,8 @@ fn bridge(words: &[OsString]) -> Option<BridgeArgs> {
         return None;
     }
     let flags = BridgeArgs::augment_args(clap::Command::new("mcpipe"));
-    let matches = environment::named(flags).try_get_matches_from(words).ok()?;
-    BridgeArgs::from_arg_matches(&matches).ok()
+    let mut matches = environment::named(flags).try_get_matches_from(words).ok()?;
+    BridgeArgs::from_arg_matches_mut(&mut matches).ok()
 }
 
 /// Reads any command line.
@@ -49,7 +49,7 @@ fn any(words: &[OsString]) -> Result<Cli, ParseError> {
     let command = || environment::named(Cli::command());
     command()
         .try_get_matches_from(words)
-        .and_then(|matches| Cli::from_arg_matches(&matches))
+        .and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches))
         .map_err(|error| ParseError::of(error, &command(), words))
 }
 
