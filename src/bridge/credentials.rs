@@ -107,18 +107,22 @@ impl<R: Remote> Exchanges<R> {
                         "challenged"
                     );
                     let stale = credential.as_ref();
+                    // Boxed, as is all that most exchanges do without: they are made small.
                     let renewed = match is_asked_by_host {
-                        true => Some(self.renew(exchange, verb, stale, &challenge).await?),
+                        true => {
+                            let renewed = self.renew(exchange, verb, stale, &challenge);
+                            Some(Box::pin(renewed).await?)
+                        }
                         false => {
-                            self.renew_silently(exchange, verb, stale, &challenge)
-                                .await?
+                            let renewed = self.renew_silently(exchange, verb, stale, &challenge);
+                            Box::pin(renewed).await?
                         }
                     };
                     let Some(renewed) = renewed else {
                         return Ok(Answer::Challenged(challenge));
                     };
                     if is_asked_by_host {
-                        self.send_refused_initialized(&renewed).await;
+                        Box::pin(self.send_refused_initialized(&renewed)).await;
                     }
                     credential = Some(renewed);
                 }

@@ -20,6 +20,8 @@ pub(super) struct Exchanges<R> {
     pub(super) settings: Settings,
     pub(super) events: mpsc::Sender<ExchangeEvent>,
     pub(super) requests: Semaphore,
+    /// The permits to send an answer to the server.
+    pub(super) answers: Semaphore,
     /// The requests that wait for an answer on an exchange of their own.
     pub(super) outstanding: Outstanding,
     /// The time since when a user has been asked to sign in.
@@ -38,14 +40,24 @@ pub(super) struct Exchanges<R> {
 /// A report of an exchange to the loop.
 #[derive(Debug)]
 pub(super) enum ExchangeEvent {
-    /// The arrival of a message, or of the end.
-    Arrival(ExchangeId, Arrival),
+    /// The arrival of messages, or of the end, in their order.
+    Arrivals(ExchangeId, Vec<Arrival>),
     /// The end of a time that the translator asked for.
     TimerFired(u64),
     /// The exchange waits for a credential, or no longer does.
     Waiting(ExchangeId, Option<Waiting>),
     /// The exchange was opened for one answer, and stands as long as the session.
     Standing(ExchangeId),
+}
+
+impl ExchangeEvent {
+    /// Returns the number of reports in it.
+    pub(super) fn length(&self) -> usize {
+        match self {
+            Self::Arrivals(_, arrivals) => arrivals.len(),
+            _ => 1,
+        }
+    }
 }
 
 /// An exchange that waits for a credential.

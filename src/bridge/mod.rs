@@ -26,9 +26,11 @@ mod state;
 mod unanswered;
 mod upstream;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -43,7 +45,7 @@ use exchanges::ExchangeEvent;
 use retry::{tick, until};
 pub use settings::Settings;
 pub use state::Parts;
-use state::{Bridge, Inputs, RunningExchange, WriterGone};
+use state::{Bridge, Inputs, QUEUE, RunningExchange, WriterGone};
 use unanswered::reason_of;
 pub use unanswered::{Reason, Unanswered};
 
@@ -74,18 +76,21 @@ impl<R: Remote> Bridge<R> {
     async fn carry(&mut self, inputs: &mut Inputs) -> Ended {
         let stop = self.stop.clone();
         let out = self.out.clone();
+        // Made once: each registers for its event.
+        let (mut soon, mut now) = (pin!(stop.soon.cancelled()), pin!(stop.now.cancelled()));
+        let mut closed = pin!(out.closed());
         loop {
             inputs.answer_early_at = self.early_answer_at(inputs);
             let may_read = self.running.len() + self.translator.waiting() < MAX_EXCHANGES;
             let done = tokio::select! {
-                () = stop.soon.cancelled() => return Ended::Signalled,
-                () = stop.now.cancelled() => return Ended::Signalled,
-                () = out.closed() => return Ended::WriterGone,
+                () = &mut soon => return Ended::Signalled,
+                () = &mut now => return Ended::Signalled,
+                () = &mut closed => return Ended::WriterGone,
                 line = inputs.lines.recv(), if may_read => match line {
                     Some(line) => self.on_line(line).await,
                     None => return Ended::HostGone,
                 },
-                Some(event) = inputs.events.recv() => self.on_event(event).await,
+                Some(event) = inputs.events.recv() => self.on_events(event, inputs).await,
                 Ok(()) = inputs.user_awaited.changed() => self.on_sign_in_changed(inputs).await,
                 () = until(inputs.answer_early_at) => {
                     inputs.answer_early_at = None;
@@ -243,6 +248,24 @@ impl<R: Remote> Bridge<R> {
         self.write(written).await
     }
 
+    /// Takes an event, and those that wait behind it, to about the length of the queue.
+    async fn on_events(
+        &mut self,
+        first: ExchangeEvent,
+        inputs: &mut Inputs,
+    ) -> Result<(), WriterGone> {
+        let mut taken = first.length();
+        self.on_event(first).await?;
+        // What follows from them has its turn before more is taken: answers to a server that asks without end.
+        while taken < QUEUE
+            && let Ok(event) = inputs.events.try_recv()
+        {
+            taken += event.length();
+            self.on_event(event).await?;
+        }
+        Ok(())
+    }
+
     async fn on_event(&mut self, event: ExchangeEvent) -> Result<(), WriterGone> {
         match event {
             ExchangeEvent::Waiting(exchange, waiting) => {
@@ -263,15 +286,18 @@ impl<R: Remote> Bridge<R> {
                 self.translator.on_timer(token, &mut actions);
                 self.perform(actions).await
             }
-            ExchangeEvent::Arrival(exchange, arrival) => {
-                // A closed exchange is not heard any more, whatever it had in the queue.
-                let Some(running) = self.running.get(&exchange) else {
-                    return Ok(());
-                };
-                let span = running.span.clone();
-                let actions = span.in_scope(|| self.on_arrival(exchange, arrival));
-                drop(span);
-                self.perform(actions).await
+            ExchangeEvent::Arrivals(exchange, arrivals) => {
+                for arrival in arrivals {
+                    // A closed exchange is not heard any more, whatever it had in the queue.
+                    let Some(running) = self.running.get(&exchange) else {
+                        break;
+                    };
+                    let span = running.span.clone();
+                    let actions = span.in_scope(|| self.on_arrival(exchange, arrival));
+                    drop(span);
+                    self.perform(actions).await?;
+                }
+                Ok(())
             }
         }
     }
@@ -372,7 +398,7 @@ impl<R: Remote> Bridge<R> {
             return;
         }
         let id = post.frame.id().filter(|_| post.frame.is_request()).cloned();
-        // In a box: each layer around a task moves its future once more, and an exchange's is 20 KB long.
+        // In a box: each layer around a task moves its future once more, and an exchange's is some KB long.
         self.spawn(exchange, false, id, async move {
             Box::pin(exchanges.post(post)).await;
         });
@@ -405,6 +431,10 @@ impl<R: Remote> Bridge<R> {
     }
 
     async fn write(&mut self, line: Written) -> Result<(), WriterGone> {
+        let line = match self.out.try_send(line) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Full(line) | TrySendError::Closed(line)) => line,
+        };
         let sent = tokio::select! {
             biased;
             sent = self.out.send(line) => sent.is_ok(),

@@ -66,9 +66,9 @@ impl Outstanding {
     }
 
     /// Replaces the server's id by the id of the request that this response answers.
-    fn adopt(&self, response: &Frame, owed: &Id) -> Frame {
+    fn adopt(&self, response: Frame, owed: &Id) -> Frame {
         if response.id() == Some(owed) {
-            return response.clone();
+            return response;
         }
         // JSON-RPC itself has errors without an id; any other response without one is the server's mistake.
         let is_expected = response.id().is_none() && response.member("error").is_some();
@@ -200,34 +200,32 @@ impl<'a> Brought<'a> {
         self.is_beyond_use
     }
 
-    /// Takes one body or one event. Returns the frames that can be passed on.
-    pub(super) fn take(&mut self, parsed: Parsed, what: &str) -> Vec<Frame> {
+    /// Takes one body or one event. Adds the frames that can be passed on to `passed`.
+    pub(super) fn take(&mut self, parsed: Parsed, what: &str, passed: &mut Vec<Frame>) {
         let members = match parsed {
-            Parsed::One(frame) => return self.take_member(frame),
+            Parsed::One(frame) => return self.take_message(frame, passed),
             Parsed::Batch(members) => members,
         };
         let several: Vec<_> = members.iter().flatten().cloned().collect();
         if several.len() > 1
             && let Some(revision) = self.without_batches()
         {
-            return self.refuse_batch(&several, &revision, what);
+            passed.append(&mut self.refuse_batch(&several, &revision, what));
+            return;
         }
-        let mut passed = Vec::new();
         for member in members {
             match member {
-                Ok(frame) => passed.extend(self.take_member(frame)),
+                Ok(frame) => self.take_message(frame, passed),
                 Err(malformed) => self.cannot_use(&malformed, what),
             }
         }
-        passed
     }
 
-    fn take_member(&mut self, frame: Frame) -> Vec<Frame> {
-        let mut passed: Vec<_> = self.take_frame(frame).into_iter().collect();
+    fn take_message(&mut self, frame: Frame, passed: &mut Vec<Frame>) {
+        passed.extend(self.take_frame(frame));
         if self.is_answered {
             passed.append(&mut self.strays); // the exchange's own answer came: a stray is another's
         }
-        passed
     }
 
     fn take_frame(&mut self, frame: Frame) -> Option<Frame> {
@@ -256,7 +254,7 @@ impl<'a> Brought<'a> {
             return None;
         }
         self.is_answered = true;
-        Some(self.outstanding.adopt(&frame, owed))
+        Some(self.outstanding.adopt(frame, owed))
     }
 
     /// Assigns the doubtful responses, when nothing has followed them for a while, or nothing will.
@@ -277,7 +275,7 @@ impl<'a> Brought<'a> {
         if let (Some(at), None) = (unowned.next(), unowned.next())
             && let Some(stray) = strays.get_mut(at)
         {
-            *stray = self.outstanding.adopt(stray, owed);
+            *stray = self.outstanding.adopt(stray.clone(), owed);
             self.is_answered = true;
         } else if is_over && !strays.is_empty() {
             let several = format!(

@@ -15,6 +15,7 @@ use crate::bridge::retry::{ResumePoint, Streak};
 use crate::era::{Arrival, ExchangeId, HttpError, Post};
 use crate::frame::{BridgeError, Frame, Parsed};
 use crate::remote::{Answer, Events, Remote, TransportError, Verb};
+use crate::sse;
 
 /// The number of tries to resume one cut response without anything new in between.
 const MAX_RESUMES: u32 = 8;
@@ -27,6 +28,9 @@ const AFTERMATH: Duration = Duration::from_secs(2);
 /// The time for which events may follow the answer in all. A request counts as under way until its response has ended,
 /// and a server may send events behind its answer for ever.
 const LONGEST_AFTERMATH: Duration = Duration::from_secs(30);
+
+/// The number of frames that are handed to the loop at once at most.
+const MAX_AT_ONCE: usize = 64;
 
 /// The outcome of a response stream.
 pub(super) enum Followed {
@@ -90,15 +94,14 @@ impl<R: Remote> Exchanges<R> {
                 resumes = 0;
             }
             tracing::debug!(exchange = exchange.0, losses, "response cut; resuming");
-            events = match self
-                .resume(exchange, post, &resume_point, losses, &mut resumes)
-                .await
-            {
+            let resumed = self.resume(exchange, post, &resume_point, losses, &mut resumes);
+            events = match Box::pin(resumed).await {
                 Resumed::Stream(events) => events,
                 Resumed::Frames(parsed) => {
-                    let frames = brought.take(parsed, "a JSON body");
+                    let mut frames = Vec::new();
+                    brought.take(parsed, "a JSON body", &mut frames);
+                    frames.append(&mut brought.settle(true));
                     self.pass(exchange, frames).await;
-                    self.pass(exchange, brought.settle(true)).await;
                     return Followed::Over(ended(&brought));
                 }
                 Resumed::Gone(refusal) => {
@@ -189,7 +192,7 @@ impl<R: Remote> Exchanges<R> {
             if brought.is_answered() && !matches!(next, Ok(Ok(Some(_)))) {
                 return Read::Answered;
             }
-            let mut event = match next {
+            let event = match next {
                 Ok(Ok(Some(event))) => event,
                 // A stream that was cut may be resumed, and the answer may still come: the ids assign the responses so
                 // far.
@@ -204,28 +207,18 @@ impl<R: Remote> Exchanges<R> {
                     }
                 }
             };
-            resume_point.mark(&event);
-            if event.data.is_empty() {
-                continue;
-            }
-            let is_first = std::mem::take(&mut may_be_endpoint);
-            if is_first && event.kind.as_deref() == Some("endpoint") {
+            if std::mem::take(&mut may_be_endpoint) && event.kind.as_deref() == Some("endpoint") {
+                resume_point.mark(&event);
                 return Read::Endpoint(event.data);
             }
-            let is_typed = event.kind.as_deref().is_some_and(|kind| kind != "message");
-            let is_meant = event.data.trim_start().starts_with(['{', '[']);
-            let frames = match Parsed::read_owned(std::mem::take(&mut event.data)) {
-                Ok(parsed) => brought.take(parsed, "an event"),
-                Err(_) if is_typed => {
-                    brought.cannot_use_event(&event);
-                    continue;
-                }
-                Err(malformed) => {
-                    brought.cannot_use(&malformed, "an event");
-                    let error = brought.error_for(&malformed, is_meant);
-                    error.into_iter().collect()
-                }
-            };
+            let mut frames = Vec::new();
+            let mut next = Some(event);
+            while let Some(event) = next {
+                resume_point.mark(&event);
+                take_event(event, brought, &mut frames);
+                let is_full = frames.len() >= MAX_AT_ONCE || brought.is_beyond_use();
+                next = if is_full { None } else { events.next_ready() };
+            }
             frames.iter().for_each(|frame| streak.brought(frame));
             self.pass(exchange, frames).await;
             if brought.is_beyond_use() && !brought.is_answered() {
@@ -236,8 +229,24 @@ impl<R: Remote> Exchanges<R> {
 
     /// Hands the frames to the loop.
     pub(super) async fn pass(&self, exchange: ExchangeId, frames: Vec<Frame>) {
-        for frame in frames {
-            self.report(exchange, Arrival::Frame(frame)).await;
+        let arrivals = frames.into_iter().map(Arrival::Frame).collect();
+        self.report_all(exchange, arrivals).await;
+    }
+}
+
+/// Takes one event; adds the frames that can be passed on.
+fn take_event(mut event: sse::Event, brought: &mut Brought<'_>, frames: &mut Vec<Frame>) {
+    if event.data.is_empty() {
+        return;
+    }
+    let is_typed = event.kind.as_deref().is_some_and(|kind| kind != "message");
+    let is_meant = event.data.trim_start().starts_with(['{', '[']);
+    match Parsed::read_owned(std::mem::take(&mut event.data)) {
+        Ok(parsed) => brought.take(parsed, "an event", frames),
+        Err(_) if is_typed => brought.cannot_use_event(&event),
+        Err(malformed) => {
+            brought.cannot_use(&malformed, "an event");
+            frames.extend(brought.error_for(&malformed, is_meant));
         }
     }
 }

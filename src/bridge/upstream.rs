@@ -4,6 +4,7 @@
 //! a response that is a stream. Reports to the loop as [`Arrival`]s, exactly one of which ends the exchange. Knows
 //! nothing of what the frames mean.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -25,10 +26,18 @@ const MAX_SENDS: u32 = 4;
 const REPEATING: Duration = Duration::from_secs(30);
 impl<R: Remote> Exchanges<R> {
     pub(super) async fn report(&self, exchange: ExchangeId, arrival: Arrival) {
+        self.report_all(exchange, vec![arrival]).await;
+    }
+
+    /// Reports all that came at once in one event: the loop wakes once for it.
+    pub(super) async fn report_all(&self, exchange: ExchangeId, arrivals: Vec<Arrival>) {
+        if arrivals.is_empty() {
+            return;
+        }
         // The loop outlives its exchanges, except when the process is leaving.
         let _ = self
             .events
-            .send(ExchangeEvent::Arrival(exchange, arrival))
+            .send(ExchangeEvent::Arrivals(exchange, arrivals))
             .await;
     }
 
@@ -37,19 +46,35 @@ impl<R: Remote> Exchanges<R> {
         let exchange = post.exchange;
         let owed = post.frame.id().filter(|_| post.frame.is_request());
         let outstanding = owed.map(|id| self.outstanding.enter(id));
+        let mut arrivals = Vec::new();
+        let followed = self.post_in_time(&post, &mut arrivals).await;
+        drop(outstanding);
+        let last = match followed {
+            Followed::Over(last) => last,
+            Followed::IsEndpoint(endpoint, events) => {
+                Box::pin(self.stand_on(exchange, &post, endpoint, events)).await
+            }
+        };
+        arrivals.push(last);
+        self.report_all(exchange, arrivals).await;
+    }
+
+    /// Posts a frame as [`Exchanges::post_to_its_end`] does, or gives it up when its time has passed.
+    async fn post_in_time(&self, post: &Post, arrivals: &mut Vec<Arrival>) -> Followed {
         let ceiling = self
             .settings
             .call_timeout
             .into_iter()
             .chain(post.patience)
             .min()
-            .filter(|_| post.frame.is_request() && !stands(&post));
+            .filter(|_| post.frame.is_request() && !stands(post));
         let is_answered_elsewhere = post.endpoint.is_some();
-        let run = self.post_to_its_end(&post);
-        let followed = match ceiling {
+        // Pinned where it is made: moved into the block below, it would take its place twice.
+        let mut run = pin!(self.post_to_its_end(post, arrivals));
+        match ceiling {
             Some(ceiling) => {
                 let run = async {
-                    match run.await {
+                    match run.as_mut().await {
                         // HTTP+SSE: the clock runs until the answer has come on the stream, and this exchange is
                         // closed.
                         Followed::Over(Arrival::Accepted(_)) if is_answered_elsewhere => {
@@ -68,16 +93,8 @@ impl<R: Remote> Exchanges<R> {
                     }
                 }
             }
-            None => run.await,
-        };
-        drop(outstanding);
-        let last = match followed {
-            Followed::Over(last) => last,
-            Followed::IsEndpoint(endpoint, events) => {
-                self.stand_on(exchange, &post, endpoint, events).await
-            }
-        };
-        self.report(exchange, last).await;
+            None => run.as_mut().await,
+        }
     }
 
     /// Returns when this time has passed, not counting any in which a user is asked to sign in, a program of the user's
@@ -112,11 +129,14 @@ impl<R: Remote> Exchanges<R> {
         }
     }
 
-    async fn post_to_its_end(&self, post: &Post) -> Followed {
+    /// Posts a frame. Leaves in `arrivals` what comes together with the end and is not yet reported.
+    async fn post_to_its_end(&self, post: &Post, arrivals: &mut Vec<Arrival>) -> Followed {
         // Answers and notifications pass: a request may be waiting for them. So does a subscription, which stands.
-        let _permit = match post.frame.is_request() && !stands(post) {
-            true => self.requests.acquire().await.ok(),
-            false => None,
+        // Answers have permits of their own, for a server may ask faster than it takes what it asked for.
+        let _permit = match &post.frame {
+            frame if frame.is_response() => self.answers.acquire().await.ok(),
+            frame if frame.is_request() && !stands(post) => self.requests.acquire().await.ok(),
+            _ => None,
         };
         let exchange = post.exchange;
         let mut news = self.authorizer.newest();
@@ -136,8 +156,8 @@ impl<R: Remote> Exchanges<R> {
             }
             Err(stopped) => Arrival::Failed(stopped.into_bridge_error()),
             Ok(Answer::Json(head, parsed)) => {
-                self.report(exchange, Arrival::Opened(head)).await;
-                self.body(post, parsed).await
+                arrivals.push(Arrival::Opened(head));
+                self.body(post, parsed, arrivals)
             }
             Ok(Answer::Stream(head, events)) => {
                 self.report(exchange, Arrival::Opened(head)).await;
@@ -159,7 +179,7 @@ impl<R: Remote> Exchanges<R> {
             // Some servers and gateways give an answer a status of an error.
             Ok(Answer::Refused(refusal)) if post.frame.is_request() && is_result(&refusal) => {
                 match refusal.frame {
-                    Some(frame) => self.body(post, Parsed::One(frame)).await,
+                    Some(frame) => self.body(post, Parsed::One(frame), arrivals),
                     None => Arrival::Ended,
                 }
             }
@@ -177,15 +197,16 @@ impl<R: Remote> Exchanges<R> {
         let _ = self.events.send(ExchangeEvent::TimerFired(token)).await;
     }
 
-    /// Hands the frames of a whole body to the loop.
-    async fn body(&self, post: &Post, parsed: Parsed) -> Arrival {
+    /// Adds the frames of a whole body to the arrivals; returns the end.
+    fn body(&self, post: &Post, parsed: Parsed, arrivals: &mut Vec<Arrival>) -> Arrival {
         let owed = post.frame.id().filter(|_| post.frame.is_request());
         let mut brought = Brought::new(&self.outstanding, owed)
             .in_revision_of(&post.headers)
             .for_probe(post.is_probe);
-        let frames = brought.take(parsed, "a JSON body");
-        self.pass(post.exchange, frames).await;
-        self.pass(post.exchange, brought.settle(true)).await;
+        let mut frames = Vec::new();
+        brought.take(parsed, "a JSON body", &mut frames);
+        frames.append(&mut brought.settle(true));
+        arrivals.extend(frames.into_iter().map(Arrival::Frame));
         ended(&brought)
     }
 
