@@ -2,6 +2,8 @@
 //! far, calls, many calls at once, large results, streams of progress, memory, idleness. Everybody in interleaved rounds
 //! of one run, so that what else the machine does touches all alike. Prints medians, spread and ratios as a table; passes
 //! no judgement. Only ratios travel between machines.
+//!
+//! `counts` counts instructions instead, which are the same on every day, and compares them with a record.
 #![doc = concat!("\n```text\n", include_str!("usage.txt"), "```")]
 #![expect(
     clippy::unwrap_used,
@@ -15,6 +17,7 @@
 )]
 
 mod clients; // the floor and the direct client
+mod counts; // instructions, against the record
 mod distance; // the server, 40 ms away
 mod figures; // the tables
 mod hosts; // bridges, and what hosts say to them
@@ -42,6 +45,7 @@ enum Task {
         at_once: usize,
         calls: usize,
     },
+    Counts(counts::Options),
     Wire(Options),
 }
 
@@ -69,6 +73,7 @@ fn main() -> ExitCode {
             at_once,
             calls,
         }) => clients::direct(&url, &tool, at_once, calls),
+        Ok(Task::Counts(options)) => return counts::run(options),
         Ok(Task::Wire(options)) => wire(&options),
         Err(reason) => {
             eprint!("{reason}\n\n{USAGE}");
@@ -100,6 +105,10 @@ fn task(words: &[String]) -> Result<Task, String> {
         }
         _ => {}
     }
+    let (is_counts, words) = match plain[..] {
+        ["counts", ref words @ ..] => (true, words),
+        ref words => (false, words),
+    };
     let mut options = Options {
         rounds: 5,
         only: PHASES.map(str::to_owned).to_vec(),
@@ -107,15 +116,22 @@ fn task(words: &[String]) -> Result<Task, String> {
         mcpipe: env!("CARGO_BIN_EXE_mcpipe").into(),
         markdown: false,
     };
-    let mut words = plain.iter().copied();
+    let (mut mcpipe, mut write) = (None, false);
+    let mut words = words.iter().copied();
     while let Some(flag) = words.next() {
         let mut value = || words.next().ok_or(format!("{flag} takes a value"));
         match flag {
             "--help" | "-h" => return Ok(Task::Help),
-            "--mcpipe" => options.mcpipe = value()?.into(),
-            "--rounds" => options.rounds = number(value()?)?,
-            "--markdown" => options.markdown = true,
-            "--only" => {
+            "--mcpipe" => {
+                let file = value()?;
+                let path =
+                    std::fs::canonicalize(file).map_err(|error| format!("{file}: {error}"))?;
+                mcpipe = Some(path);
+            }
+            "--write" if is_counts => write = true,
+            "--rounds" if !is_counts => options.rounds = number(value()?)?,
+            "--markdown" if !is_counts => options.markdown = true,
+            "--only" if !is_counts => {
                 options.only = value()?.split(',').map(str::to_owned).collect();
                 if let Some(phase) = options
                     .only
@@ -125,7 +141,7 @@ fn task(words: &[String]) -> Result<Task, String> {
                     return Err(format!("there is no phase {phase:?}"));
                 }
             }
-            "--against" => {
+            "--against" if !is_counts => {
                 let (name, command) = value()?
                     .split_once('=')
                     .ok_or("--against takes NAME=COMMAND")?;
@@ -134,6 +150,10 @@ fn task(words: &[String]) -> Result<Task, String> {
             _ => return Err(format!("{flag:?} means nothing here")),
         }
     }
+    if is_counts {
+        return Ok(Task::Counts(counts::Options { mcpipe, write }));
+    }
+    options.mcpipe = mcpipe.unwrap_or(options.mcpipe);
     Ok(Task::Wire(options))
 }
 
