@@ -337,9 +337,7 @@ fn unsupported(versions: &[String]) -> BridgeError {
 /// Says whether a host's frame is a modern request: it declares a revision that is not a legacy one (MCP 2026-07-28,
 /// basic/versioning).
 pub(crate) fn is_modern(frame: &Frame) -> bool {
-    let version = frame
-        .param("_meta")
-        .and_then(|meta| member_of(meta, META_VERSION));
+    let version = frame.meta(META_VERSION);
     let version: Option<String> = version.and_then(|text| serde_json::from_str(text).ok());
     version.is_some_and(|version| !LEGACY.contains(&version.as_str()))
 }

@@ -2,7 +2,7 @@
 //! Servers look for them among the client's capabilities (`extensions`); without any, nothing is touched.
 
 use super::protocol::META_CAPABILITIES;
-use crate::frame::{Frame, Object, member_of};
+use crate::frame::{Frame, Object};
 
 /// Returns the frame with `extensions` declared in it, where it declares capabilities: `initialize`, and every modern
 /// request. What the host says of one of them stays.
@@ -10,8 +10,7 @@ pub(crate) fn declared(frame: Frame, extensions: &[&'static str]) -> Frame {
     if extensions.is_empty() || !frame.is_request() {
         return frame;
     }
-    let meta = frame.param("_meta");
-    let is_modern = meta.is_some_and(|meta| member_of(meta, META_CAPABILITIES).is_some());
+    let is_modern = frame.meta(META_CAPABILITIES).is_some();
     if !is_modern && frame.method() != Some("initialize") {
         return frame;
     }

@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::value::RawValue;
 
 use super::protocol::META_VERSION;
-use crate::frame::{Frame, Object, member_of, string};
+use crate::frame::{Frame, Object, string};
 
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
@@ -50,7 +50,7 @@ pub(crate) fn of(frame: &Frame, tools: &Tools) -> HeaderMap {
     let Some(method) = frame.method() else {
         return headers;
     };
-    let version = frame.param("_meta").and_then(version);
+    let version = version(frame);
     if let Some(version) = version.as_deref().and_then(visible_value) {
         headers.insert(VERSION, version);
     }
@@ -80,9 +80,9 @@ pub(crate) fn of(frame: &Frame, tools: &Tools) -> HeaderMap {
     headers
 }
 
-/// Returns the revision that a `_meta` object names.
-pub(crate) fn version(meta: &str) -> Option<String> {
-    string(member_of(meta, META_VERSION)?)
+/// Returns the revision that a request names in its `_meta`.
+pub(crate) fn version(request: &Frame) -> Option<String> {
+    string(request.meta(META_VERSION)?)
 }
 
 /// Adds a revision to the headers of a frame that names none.

@@ -31,7 +31,7 @@ use subscription::Subscriptions;
 impl Modern {
     /// Takes a subscription that the host knows nothing of.
     pub(super) fn listen_unasked(&mut self, frame: Frame, actions: &mut Vec<Action>) {
-        if let Some(version) = frame.param("_meta").and_then(headers::version) {
+        if let Some(version) = headers::version(&frame) {
             self.version = Some(version);
         }
         self.listen(frame, false, actions);
@@ -253,7 +253,7 @@ impl Relay for Modern {
                 }
             },
             Outline::Request { method, .. } => {
-                if let Some(version) = frame.param("_meta").and_then(headers::version) {
+                if let Some(version) = headers::version(&frame) {
                     self.version = Some(version);
                 }
                 if &**method == "subscriptions/listen" {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::protocol::META_SUBSCRIPTION;
 use crate::backoff;
-use crate::frame::{BridgeError, Frame, Id, member_of};
+use crate::frame::{BridgeError, Frame, Id};
 
 pub(super) const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
 
@@ -20,7 +20,7 @@ pub(super) const LISTS: [(&str, &str); 3] = [
 
 /// Returns the id of the subscription that a notification belongs to.
 pub(super) fn id_of(frame: &Frame) -> Option<Id> {
-    Id::parse(member_of(frame.param("_meta")?, META_SUBSCRIPTION)?)
+    Id::parse(frame.meta(META_SUBSCRIPTION)?)
 }
 
 /// Marks a notification, or a result, as part of a subscription. `within` is `params` or `result`.

@@ -20,7 +20,7 @@ mod shared;
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use memchr::memchr2;
@@ -50,6 +50,8 @@ struct Message {
     text: Text,
     /// The places of its members in the text, if they are not too many.
     members: Option<Vec<Member>>,
+    /// The places of the members of `params._meta` in the text, if they are not too many; found when one is asked for.
+    meta: OnceLock<Option<Vec<Place>>>,
     outline: Outline,
 }
 
@@ -151,6 +153,7 @@ impl Frame {
         Self(Arc::new(Message {
             text,
             members,
+            meta: OnceLock::new(),
             outline,
         }))
     }
@@ -262,6 +265,30 @@ impl Frame {
     /// Returns a member of `params` as [`Frame::member`] does.
     pub fn param(&self, name: &str) -> Option<&str> {
         self.member_in("params", name)
+    }
+
+    /// Returns a member of `_meta` in `params` as [`Frame::member`] does. A translator asks for many of one message.
+    pub(crate) fn meta(&self, name: &str) -> Option<&str> {
+        let text = &self.0.text;
+        let meta = || self.place_in("params", "_meta");
+        let places = self.0.meta.get_or_init(|| {
+            let (meta, mut places) = (meta()?, Vec::new());
+            scan::members(text.get(meta.clone()), |Place { name, value }| {
+                if places.len() <= scan::MAX_NOTED {
+                    places.push(Place {
+                        name: meta.start + name.start..meta.start + name.end,
+                        value: meta.start + value.start..meta.start + value.end,
+                    });
+                }
+            })?;
+            (places.len() <= scan::MAX_NOTED).then_some(places)
+        });
+        let Some(places) = places else {
+            return member_of(text.get(meta()?), name);
+        };
+        let is_it = |it: &&Place| scan::reads(text.get(it.name.clone()), name);
+        let found = places.iter().rfind(is_it)?;
+        Some(text.get(found.value.clone()))
     }
 
     /// The last member of that name.

@@ -377,18 +377,18 @@ impl Frame {
     /// Returns the same message, edited; `None` where the result is no message.
     pub(crate) fn edited(&self, edit: impl FnOnce(&mut Object)) -> Option<Self> {
         let text = &self.0.text;
-        let mut message = match &self.0.members {
-            Some(members) => {
-                let members = members.iter().map(|member| {
-                    let Place { name, value } = member.place.clone();
-                    Member::here(text, name, Value::Here(value, member.members.clone()))
-                });
-                Object {
-                    members: members.collect(),
-                    text: Some(text.clone()),
-                }
-            }
-            None => Object::within(text, 0..text.len())?,
+        let Some(members) = &self.0.members else {
+            let mut message = Object::within(text, 0..text.len())?;
+            edit(&mut message);
+            return Self::of(message.text().into()).ok();
+        };
+        let members = members.iter().map(|member| {
+            let Place { name, value } = member.place.clone();
+            Member::here(text, name, Value::Here(value, member.members.clone()))
+        });
+        let mut message = Object {
+            members: members.collect(),
+            text: Some(text.clone()),
         };
         edit(&mut message);
         message.message()

@@ -10,7 +10,7 @@ use super::shape::{self, ResultKind};
 use super::tasks::{Task, TaskStatus};
 use crate::era::protocol::may_ask_for_input;
 use crate::era::subscriptions;
-use crate::frame::{BridgeError, Frame, INTERNAL_ERROR, Id, Object, member_of};
+use crate::frame::{BridgeError, Frame, INTERNAL_ERROR, Id, Object};
 
 /// The most answers with `input_required` that one request may get.
 const MAX_ROUNDS: u32 = 10;
@@ -73,13 +73,12 @@ impl MultiRoundCalls {
         if params.is_some_and(|params| !params.starts_with('{')) {
             return out.invalid(id, "The parameters must be an object.");
         }
-        let meta = frame.param("_meta");
         let number = out.number();
         let call = MultiRoundCall {
             frame: frame.clone(),
             id: id.clone(),
             method: method.into(),
-            token: meta.and_then(|meta| Id::parse(member_of(meta, "progressToken")?)),
+            token: frame.meta("progressToken").and_then(Id::parse),
             progress: None,
             rounds: 0,
             state: CallState::Pausing,

@@ -25,7 +25,7 @@ pub(super) fn in_supported_version(request: &Frame, error: &Frame) -> Option<Fra
     let error = Object::read(error.member("error")?)?;
     let supported = Object::read(error.get("data")?)?;
     let supported: Vec<String> = serde_json::from_str(supported.get("supported")?).ok()?;
-    let own = request.param("_meta").and_then(headers::version);
+    let own = headers::version(request);
     if own.is_some_and(|own| supported.contains(&own)) {
         return Some(request.clone());
     }

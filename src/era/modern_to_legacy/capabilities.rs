@@ -93,14 +93,9 @@ pub(super) fn declares(capabilities: &str, name: &str, part: Option<&str>) -> bo
     })
 }
 
-/// Reads a member of a frame's `_meta`.
-pub(super) fn meta<'a>(frame: &'a Frame, name: &str) -> Option<&'a str> {
-    member_of(frame.param("_meta")?, name)
-}
-
 /// Reads the capabilities that a request declares, as JSON text.
 pub(super) fn capabilities(frame: &Frame) -> &str {
-    meta(frame, META_CAPABILITIES).unwrap_or("{}")
+    frame.meta(META_CAPABILITIES).unwrap_or("{}")
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::capabilities::{Capabilities, declares, meta};
+use super::capabilities::{Capabilities, declares};
 use crate::era::protocol::{
     LEVELS, META_CAPABILITIES, META_CLIENT, META_LEVEL, META_SERVER, META_SUBSCRIPTION,
     META_VERSION, MISSING_CAPABILITY, MODERN, NEWEST_LEGACY, RESOURCE_NOT_FOUND,
@@ -79,7 +79,7 @@ pub(super) fn check(frame: &Frame, id: &Id, method: &str) -> Result<(), Frame> {
         return Err(Frame::error(Some(id), METHOD_NOT_FOUND, &words, None));
     }
     let invalid = |words: &str| Err(Frame::error(Some(id), INVALID_PARAMS, words, None));
-    let Some(version) = meta(frame, META_VERSION) else {
+    let Some(version) = frame.meta(META_VERSION) else {
         return invalid(&format!("_meta lacks {META_VERSION}."));
     };
     let Ok(version) = serde_json::from_str::<String>(version) else {
@@ -95,7 +95,8 @@ pub(super) fn check(frame: &Frame, id: &Id, method: &str) -> Result<(), Frame> {
             Some(&data),
         ));
     }
-    if meta(frame, META_CAPABILITIES)
+    if frame
+        .meta(META_CAPABILITIES)
         .and_then(Object::read)
         .is_none()
     {
@@ -105,12 +106,12 @@ pub(super) fn check(frame: &Frame, id: &Id, method: &str) -> Result<(), Frame> {
 }
 
 pub(super) fn progress_token(frame: &Frame) -> Option<&str> {
-    meta(frame, "progressToken")
+    frame.meta("progressToken")
 }
 
 /// Reads the log level that a request asks for, as its rank; lower is more talkative.
 pub(super) fn level(frame: &Frame) -> Option<usize> {
-    rank(meta(frame, META_LEVEL)?)
+    rank(frame.meta(META_LEVEL)?)
 }
 
 pub(super) fn rank(level: &str) -> Option<usize> {
@@ -125,7 +126,9 @@ pub(super) fn level_params(rank: usize) -> Option<String> {
 /// Returns the parameters of the `initialize` that says to a legacy remote what a modern request says of its host.
 pub(super) fn initialize(frame: &Frame, declared: &Capabilities) -> String {
     let unnamed = json!({"name": "mcpipe", "version": env!("CARGO_PKG_VERSION")}).to_string();
-    let info = meta(frame, META_CLIENT).filter(|info| Object::read(info).is_some());
+    let info = frame
+        .meta(META_CLIENT)
+        .filter(|info| Object::read(info).is_some());
     let mut params = Object::default();
     params.set("protocolVersion", Value::from(NEWEST_LEGACY).to_string());
     params.set("capabilities", declared.text());

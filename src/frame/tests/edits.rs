@@ -59,6 +59,10 @@ fn carry_out(edit: &Edit, object: &mut Object) {
 }
 
 proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig {
+        failure_persistence: None,
+        ..Default::default()
+    })]
     #[test]
     fn an_edited_message_is_what_reading_its_text_gives(
         seed in 0..SEEDS.len() - 1,
@@ -127,4 +131,27 @@ fn a_large_value_that_is_not_edited_is_not_copied() {
     );
     assert_eq!(edited.id(), Some(&Id::ours(7)));
     assert_eq!(edited.text(), text.replace("\"id\":1", "\"id\":7"));
+}
+
+#[test]
+fn a_member_of_meta_is_the_last_of_its_name_however_many_there_are() {
+    let with = |meta: &str| {
+        let params = format!(r#"{{"name":"x","_meta":{meta}}}"#);
+        Frame::request(&Id::ours(1), "tools/call", Some(&params))
+    };
+    for many in [0, 63, 64, 65] {
+        let many: String = (0..many)
+            .map(|number| format!("\"m{number}\":1,"))
+            .collect();
+        let frame = with(&format!(r#"{{{many}"a":1, "\u0061" : [2] }}"#));
+        for _ in 0..2 {
+            assert_eq!(frame.meta("a"), Some("[2]"));
+            assert_eq!(frame.meta("b"), None);
+        }
+        assert_eq!(frame.with_id(&Id::ours(77_777)).meta("a"), Some("[2]"));
+    }
+    for no_object in ["[]", "1", "null", "\"a\""] {
+        assert_eq!(with(no_object).meta("a"), None);
+    }
+    assert_eq!(frame(r#"{"jsonrpc":"2.0","method":"x"}"#).meta("a"), None);
 }
