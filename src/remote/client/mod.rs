@@ -13,6 +13,7 @@ mod connection;
 mod destination;
 mod error;
 mod lookup;
+mod observed;
 mod pool;
 mod signal;
 

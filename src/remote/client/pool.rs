@@ -16,20 +16,12 @@ use tokio::sync::oneshot;
 use tokio::time::{self, Instant};
 
 use super::connection::Connection;
+use super::observed::{Observed, used_of};
 
 /// The time for which an idle connection is kept for the next exchange.
 const IDLE_TIME: Duration = Duration::from_secs(90);
 /// The time after an exchange in which idle connections are not looked after.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// The least time between our last use of a connection and the server's end of it, where the server says when that is: a
-/// request that crosses the server's FIN is lost.
-const MARGIN: Duration = Duration::from_secs(1);
-
-/// Returns the part of the time that the server keeps an idle connection in which it is used.
-fn within(promised: Duration) -> Duration {
-    promised.saturating_sub(MARGIN).max(promised / 2)
-}
 
 /// Idle connections, and exchanges that wait for one.
 #[derive(Default)]
@@ -41,10 +33,12 @@ struct State {
     idle: Vec<Idle>,
     waiting: VecDeque<oneshot::Sender<Connection>>,
     sweeper: Sweeper,
+    observed: Observed,
 }
 
 struct Idle {
     connection: Connection,
+    since: Instant,
     /// The time from which it is not used again.
     until: Instant,
 }
@@ -96,11 +90,13 @@ impl Pool {
                 Err(unwanted) => connection = unwanted,
             }
         }
-        let promised = connection.kept_for().map(within);
-        let kept = promised.map_or(IDLE_TIME, |promised| promised.min(IDLE_TIME));
+        let servers = [connection.kept_for(), state.observed.kept_for];
+        let used_for = servers.into_iter().flatten().map(used_of).min();
+        let since = Instant::now();
         state.idle.push(Idle {
             connection,
-            until: Instant::now() + kept,
+            since,
+            until: since + used_for.map_or(IDLE_TIME, |time| time.min(IDLE_TIME)),
         });
         match std::mem::replace(&mut state.sweeper, Sweeper::Pausing) {
             Sweeper::None => in_background(sweep(Arc::downgrade(self))),
@@ -133,8 +129,18 @@ impl Pool {
         if !is_first && matches!(state.sweeper, Sweeper::Pausing) {
             return Poll::Ready(Watched::Used);
         }
-        let kept = |idle: &mut Idle| idle.is_young() && idle.connection.is_open(cx);
-        state.idle.retain_mut(kept);
+        let mut closed = None;
+        state.idle.retain_mut(|idle| {
+            let is_open = idle.connection.is_open(cx);
+            if !is_open {
+                closed = Some(idle.since.elapsed());
+            }
+            is_open && idle.is_young()
+        });
+        // What the first look finds has happened before.
+        if let Some(age) = closed.filter(|_| !is_first) {
+            state.observed.note_end(age);
+        }
         if state.idle.is_empty() {
             state.sweeper = Sweeper::None;
             return Poll::Ready(Watched::Empty);
@@ -212,5 +218,78 @@ impl Drop for Next {
                 self.pool.put(connection);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper_util::rt::TokioIo;
+    use tokio::io::{DuplexStream, duplex};
+
+    use super::*;
+
+    /// Puts a connection into a pool, and returns the server's end of it.
+    async fn put(pool: &Arc<Pool>) -> DuplexStream {
+        let (ours, servers) = duplex(1024);
+        let transport = Box::new(TokioIo::new(ours));
+        pool.put(Connection::over(transport).await.unwrap());
+        servers
+    }
+
+    /// Has the server close an idle connection after so long.
+    async fn closed_after(pool: &Arc<Pool>, time: Duration) {
+        let servers = put(pool).await;
+        time::sleep(time).await;
+        drop(servers);
+        time::sleep(Duration::from_millis(1)).await;
+        assert!(pool.take().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn idle_connections_are_kept_for_a_while_and_then_nothing_is_left() {
+        let pool = Arc::new(Pool::default());
+        let _servers = put(&pool).await;
+        time::sleep(IDLE_TIME - Duration::from_secs(1)).await;
+        let connection = pool.take().unwrap();
+        assert!(connection.is_reused());
+        pool.put(connection);
+        time::sleep(IDLE_TIME + PAUSE + PAUSE).await;
+        assert!(pool.state().idle.is_empty());
+        assert!(matches!(pool.state().sweeper, Sweeper::None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_goes_to_the_exchange_that_waits_longest_and_is_not_lost_with_it() {
+        let pool = Arc::new(Pool::default());
+        let (gone, first) = (pool.next(), pool.next());
+        drop(gone);
+        let _servers = put(&pool).await;
+        assert!(pool.take().is_none());
+        drop(first);
+        assert!(pool.take().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_twice_closes_after_the_same_time_is_not_called_at_that_time() {
+        let pool = Arc::new(Pool::default());
+        let after = Duration::from_secs(5);
+        closed_after(&pool, after).await;
+        closed_after(&pool, after).await;
+        let _servers = put(&pool).await;
+        time::sleep(Duration::from_millis(3900)).await;
+        let connection = pool.take().unwrap();
+        pool.put(connection);
+        time::sleep(Duration::from_millis(4100)).await;
+        assert!(pool.take().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_is_started_anew_now_and_then_is_no_such_server() {
+        let pool = Arc::new(Pool::default());
+        closed_after(&pool, Duration::from_secs(5)).await;
+        closed_after(&pool, Duration::from_secs(20)).await;
+        let _servers = put(&pool).await;
+        time::sleep(Duration::from_secs(60)).await;
+        assert!(pool.take().is_some());
     }
 }
