@@ -69,7 +69,7 @@ async fn calls_use_the_connections_that_are_there() {
 
 #[tokio::test]
 async fn a_connection_that_the_server_closed_is_passed_over_and_no_call_is_sent_twice() {
-    let replies: [fn(&Ask) -> Reply; 4] = [
+    let replies: [fn(&Ask) -> Reply; 6] = [
         // Right after the answer.
         |ask| and_then(ask, [Step::Cut]),
         // Some time later, as servers end connections that are idle.
@@ -89,6 +89,18 @@ async fn a_connection_that_the_server_closed_is_passed_over_and_no_call_is_sent_
         },
         // As it said it would.
         |ask| and_then(ask, [Step::Cut]).with("Connection", "close"),
+        // As it said it would, and is late.
+        |ask| and_then(ask, [Step::forever()]).with("Connection", "close"),
+        // More comes than the answer: whatever it is, it answers no call that is still to come.
+        |ask| {
+            and_then(
+                ask,
+                [
+                    Step::text("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"),
+                    Step::forever(),
+                ],
+            )
+        },
     ];
     for reply in replies {
         let (server, mut host) = at_a_server_that(reply).await;
@@ -127,6 +139,31 @@ async fn informational_responses_are_no_answers() {
     is_answered(&mut host, 1).await;
     is_answered(&mut host, 2).await;
     assert_eq!(server.connections(), made);
+}
+
+#[tokio::test]
+async fn a_server_that_is_started_anew_is_called_on_new_connections() {
+    let server = Server::that(ordinary).await;
+    let mut host = Process::opened(&server.url(), &[]).await;
+    server.asked("GET", 1).await;
+    for id in 1..9 {
+        host.send(call(id)).await;
+    }
+    for _ in 1..9 {
+        host.next().await;
+    }
+    let address = server.origin().replace("http://", "");
+    server.close().await;
+    let server = Server::that_listens_at(&address, ordinary).await;
+    time::sleep(LATER).await;
+    for id in 11..19 {
+        host.send(call(id)).await;
+    }
+    for _ in 11..19 {
+        let answer = host.next_json().await;
+        assert_eq!(answer["result"], json!({}), "{answer}");
+    }
+    assert_eq!(server.count("POST tools/call"), 8);
 }
 
 #[tokio::test]

@@ -33,7 +33,8 @@ const ROUNDS: usize = 8;
 pub(super) struct Connection(Box<Inner>);
 
 struct Inner {
-    requests: Option<SendRequest<Full<Bytes>>>,
+    /// Dropped before the link, which learns from it that the connection is to end.
+    requests: SendRequest<Full<Bytes>>,
     link: Link,
     is_reused: bool,
     /// The time for which the server says that it keeps this connection when it is idle.
@@ -56,7 +57,7 @@ impl Connection {
         let signal = Arc::new(Signal::default());
         let waker = Waker::from(Arc::clone(&signal));
         Ok(Self(Box::new(Inner {
-            requests: Some(requests),
+            requests,
             link: Link {
                 driver: Some(driver),
                 signal,
@@ -75,9 +76,6 @@ impl Connection {
         request: Message,
     ) -> Result<Response<Incoming>, TrySendError<Message>> {
         let Inner { requests, link, .. } = &mut *self.0;
-        let Some(requests) = requests else {
-            unreachable!("a connection is without them only while it is dropped")
-        };
         // Where the task has used up its turn, the connection notices and has it woken. The answer must not be kept back
         // for that reason, because it wakes no task.
         let mut answered = pin!(coop::unconstrained(requests.try_send_request(request)));
@@ -96,8 +94,7 @@ impl Connection {
     /// Waits until the connection can take the next request. False if it is over.
     pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         let Inner { requests, link, .. } = &mut *self.0;
-        let is_ready = || requests.as_ref().is_some_and(SendRequest::is_ready);
-        let polled = link.poll(cx, |_| match is_ready() {
+        let polled = link.poll(cx, |_| match requests.is_ready() {
             true => Poll::Ready(()),
             false => Poll::Pending,
         });
@@ -121,8 +118,7 @@ impl Connection {
 
     /// Says whether the next request can be sent at once.
     pub(super) fn is_ready(&self) -> bool {
-        let requests = self.0.requests.as_ref();
-        !self.is_over() && requests.is_some_and(SendRequest::is_ready)
+        !self.is_over() && self.0.requests.is_ready()
     }
 
     /// Says whether it has carried an exchange before this one.
@@ -181,11 +177,10 @@ impl Link {
     }
 }
 
-impl Drop for Inner {
+impl Drop for Link {
     /// Lets hyper end the connection as it should be ended: TLS says so before TCP does.
     fn drop(&mut self) {
-        self.requests = None;
-        if let Some(driver) = &mut self.link.driver {
+        if let Some(driver) = &mut self.driver {
             let _ = Pin::new(driver).poll(&mut Context::from_waker(Waker::noop()));
         }
     }

@@ -73,7 +73,10 @@ impl Pool {
     /// Waits for the next connection that becomes idle.
     pub(super) fn next(self: &Arc<Self>) -> Next {
         let (sender, receiver) = oneshot::channel();
-        self.state().waiting.push_back(sender);
+        let mut state = self.state();
+        // Those that have connected meanwhile: where the server closes each connection, none is ever put here.
+        state.waiting.retain(|waiting| !waiting.is_closed());
+        state.waiting.push_back(sender);
         Next {
             pool: Arc::clone(self),
             receiver: Some(receiver),
@@ -267,6 +270,13 @@ mod tests {
         assert!(pool.take().is_none());
         drop(first);
         assert!(pool.take().is_some());
+    }
+
+    #[test]
+    fn exchanges_that_do_not_wait_any_more_are_forgotten() {
+        let pool = Arc::new(Pool::default());
+        (0..1000).for_each(|_| drop(pool.next()));
+        assert_eq!(pool.state().waiting.len(), 1);
     }
 
     #[tokio::test(start_paused = true)]
