@@ -39,7 +39,7 @@ const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
 /// Redirects followed for one request.
 const MAX_REDIRECTS: u32 = 3;
 /// Header fields for which a request has room from the start.
-const USUAL_HEADERS: usize = 16;
+const USUAL_HEADERS: usize = 12;
 /// The time for which one exchange keeps others from using up the nonces that its proofs want.
 const PROVING: Duration = Duration::from_secs(2);
 /// The way to reach the remote.
