@@ -59,7 +59,7 @@ impl ServerMemory {
         let learned = verdict(&self.facts, now);
         let remembered = learned.map(|learned| learned.verdict);
         let known = match remembered {
-            Some(ServerEra::Modern) => known(self.facts.recall(DISCOVER), now),
+            Some(ServerEra::Modern) => known(self.facts.recall(DISCOVER).as_ref(), now),
             _ => Vec::new(),
         };
         Options {
@@ -146,7 +146,7 @@ fn learn_verdict(facts: &ServerCache, learned: Option<Discovered>, now: SystemTi
 /// Remembers the discover result of a modern server, if it may be repeated. Blocks for one small write.
 fn learn_known(facts: &ServerCache, new: RememberedDiscover, now: SystemTime) {
     let now = seconds(now);
-    let mut all = known(facts.load(DISCOVER), now);
+    let mut all = known(facts.load(DISCOVER).as_ref(), now);
     all.retain(|(known, ..)| known.capabilities != new.capabilities);
     if let Some(lasts) = era::lasts(&new.discover) {
         let until = now.saturating_add(lasts.min(BELIEVED).as_secs());
@@ -183,7 +183,7 @@ fn verdict(facts: &ServerCache, now: u64) -> Option<Discovered> {
 }
 
 /// Returns the results that are known and not too old, with the time of each and the end of its validity.
-fn known(stored: Option<Value>, now: u64) -> Vec<(RememberedDiscover, u64, u64)> {
+fn known(stored: Option<&Value>, now: u64) -> Vec<(RememberedDiscover, u64, u64)> {
     let read = |stored: &Value| {
         let text = |name| stored.get(name)?.as_str().map(str::to_owned);
         let number = |name| stored.get(name)?.as_u64();
@@ -193,7 +193,7 @@ fn known(stored: Option<Value>, now: u64) -> Vec<(RememberedDiscover, u64, u64)>
         };
         Some((known, number("at")?, number("until")?))
     };
-    let stored = stored.as_ref().and_then(Value::as_array);
+    let stored = stored.and_then(Value::as_array);
     stored
         .into_iter()
         .flatten()
@@ -225,7 +225,7 @@ mod tests {
     const PUBLIC: &str = r#"{"capabilities":{},"ttlMs":60000,"cacheScope":"public"}"#;
 
     fn recalled(facts: &ServerCache, now: u64) -> Vec<RememberedDiscover> {
-        let known = known(facts.load(DISCOVER), now).into_iter();
+        let known = known(facts.load(DISCOVER).as_ref(), now).into_iter();
         known.map(|(known, ..)| known).collect()
     }
 
