@@ -70,7 +70,6 @@ impl Connection {
 
     /// Sends a request and waits for the head of its response. A request that was not begun to be sent comes back in
     /// the error.
-    #[expect(clippy::result_large_err, reason = "hyper's error holds the request")]
     pub(super) async fn send(
         &mut self,
         request: Message,
