@@ -26,7 +26,7 @@
 //! | | [`limits`] | limits that the system sets for this process |
 //! | bridge | [`bridge`] | the loop, exchanges and their retries, streams, the early answer to `initialize`, leaving |
 //! | I/O | [`stdio`] | the host's pipes: one reader thread, one writer thread |
-//! | | [`remote`] | the server: HTTP requests and responses, headers from programs, recording |
+//! | | [`remote`] | the server: HTTP requests and responses with a client of its own, headers from programs, recording |
 //! | | [`auth`] | OAuth: the sign-in, renewals, grants without a user, records of tokens |
 //! | | [`store`] | the vault: its files, formats, slots and the agent |
 //! | | [`header_secrets`] | `${vault:NAME}`: the user's own secrets for headers |
