@@ -14,12 +14,16 @@ use serde_json::Value;
 use sandbox::Sandbox;
 
 /// Commands that are not run, each with its reason.
-const NOT_RUN: [(&str, &str); 3] = [
+const NOT_RUN: [(&str, &str); 4] = [
     (
         "cargo run --example demo",
         "a build takes minutes; the demonstration has its own checks",
     ),
     ("cargo test", "it is this"),
+    (
+        "cargo bench",
+        "a release build takes minutes, and a machine that is at rest",
+    ),
     (
         "cargo install",
         "a release build takes minutes; `.ci/run` builds the package",

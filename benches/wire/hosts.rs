@@ -173,6 +173,7 @@ impl Party {
                 let mut child = command
                     .args(words)
                     .stdin(Stdio::piped())
+                    .stdout(Stdio::null())
                     .stderr(Stdio::null())
                     .spawn()
                     .unwrap();
