@@ -1,7 +1,9 @@
 //! The pause between a progress notification and the response to the same request.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::stdio::written::Written;
 

@@ -25,6 +25,8 @@ use crate::stdio::written::{BUFFER, Unwritten, Written, note};
 
 /// The place to read and write at: pipes and sockets have none.
 const HERE: u64 = u64::MAX;
+/// The number of bytes that are read at once until a read fills them.
+const FIRST_BUFFER: usize = 4 * 1024;
 /// The number of bytes that are written at once at most, so that one long line does not keep the thread from all else.
 const PIECE: usize = 1024 * 1024;
 
@@ -41,7 +43,7 @@ pub(super) fn read<T: Pipe>(input: T, mut lines: Lines, to: mpsc::Sender<Line>) 
         Ok(watched) => watched,
         Err(input) => return on_a_thread(input, lines, to),
     };
-    tokio::spawn(async move {
+    spawn(async move {
         match read_when_ready(&watched, &mut lines, &to).await {
             Ok(()) => {}
             Err(error) if is_unknown_flag(&error) => on_a_thread(watched.into_inner(), lines, to),
@@ -55,7 +57,8 @@ async fn read_when_ready<T: Pipe>(
     lines: &mut Lines,
     to: &mpsc::Sender<Line>,
 ) -> io::Result<()> {
-    let mut buffer = vec![0; lines::BUFFER];
+    // Most hosts never fill it.
+    let mut buffer = vec![0; FIRST_BUFFER];
     loop {
         let mut ready = input.readable().await?;
         let into = &mut [IoSliceMut::new(&mut buffer)];
@@ -68,7 +71,7 @@ async fn read_when_ready<T: Pipe>(
             }
             Err(error) => return Err(error.into()),
         };
-        if count < lines::BUFFER {
+        if count < buffer.len() {
             // All that was there has been read (epoll(7), "Questions and answers", 9); the end is told by itself.
             ready.clear_ready();
         }
@@ -84,6 +87,9 @@ async fn read_when_ready<T: Pipe>(
             }
             return Ok(());
         }
+        if count == buffer.len() {
+            buffer.resize(lines::BUFFER, 0);
+        }
     }
 }
 
@@ -98,7 +104,7 @@ pub(super) fn write<T: Pipe>(
         Ok(output) => output,
         Err(output) => return write_on_a_thread(output, Vec::new(), from, unwritten, end),
     };
-    tokio::spawn(async move {
+    spawn(async move {
         let mut writer = Writer {
             output,
             buffer: Vec::new(),
@@ -129,6 +135,14 @@ fn write_on_a_thread<T: Pipe>(
         threads::write(Patient(output), begun, from, &unwritten);
         let _ = end.send(());
     });
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the bridge waits for the end of the writing by its signal; the reading ends with the loop"
+)]
+fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(task);
 }
 
 /// Has the runtime watch a pipe; gives it back if it is none that can be watched, as files are.
