@@ -212,7 +212,7 @@ impl Cache {
         let is_somebody_elses = freshness.is_private && open.identity != self.identity;
         if !is_somebody_elses && key::is_complete(frame) {
             self.entries
-                .put(open.key, open.request, frame.clone(), freshness, since);
+                .put(open.key, open.request, frame, freshness, since);
         }
     }
 

@@ -115,11 +115,7 @@ impl Value {
 
     /// Writes it. Returns its place, and the places of its members as in [`scan::Member`]; `None` if it was put in and is
     /// no JSON.
-    fn write(
-        &self,
-        text: Option<&Text>,
-        out: &mut Writer,
-    ) -> Option<(Range<usize>, Option<Arc<[Place]>>)> {
+    fn write(&self, text: Option<&Text>, out: &mut Writer) -> Option<scan::Noting> {
         let start = out.len();
         match self {
             Self::Here(range, places) => {

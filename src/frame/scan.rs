@@ -50,6 +50,9 @@ pub(super) struct Member {
     pub(super) members: Option<Arc<[Place]>>,
 }
 
+/// The place of a value, and those of its members as in [`Member`].
+pub(super) type Noting = (Range<usize>, Option<Arc<[Place]>>);
+
 /// Reads an object two levels deep, and calls back with each member of the first; `None` as for [`members`]. Of an object
 /// that has too many members none are returned: a peer chooses how many, and each costs more here than on the wire.
 pub(super) fn message(
@@ -207,7 +210,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The value here: its place, and the places of its members where it is an object that has not too many.
-    fn noting(&mut self, noted: &mut Noted) -> Option<(Range<usize>, Option<Arc<[Place]>>)> {
+    fn noting(&mut self, noted: &mut Noted) -> Option<Noting> {
         let start = self.at;
         if self.peek()? != b'{' {
             self.value()?;

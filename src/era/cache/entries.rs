@@ -49,7 +49,7 @@ impl Entries {
         &mut self,
         key: String,
         request: CacheableRequest,
-        answer: Frame,
+        answer: &Frame,
         freshness: Freshness,
         since: Duration,
     ) {

@@ -100,7 +100,7 @@ fn a_life_is_what_the_remote_says_it_is() {
 fn put(entries: &mut Entries, key: &str, result: &str) {
     let first = CacheableRequest::of(&request("tools/list", "{}")).unwrap();
     let answer = Frame::result(&Id::ours(1), result);
-    entries.put(key.to_owned(), first, answer, LIFE, Duration::ZERO);
+    entries.put(key.to_owned(), first, &answer, LIFE, Duration::ZERO);
 }
 
 #[test]

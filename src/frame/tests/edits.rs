@@ -18,7 +18,7 @@ fn assert_is_what_its_text_says(frame: &Frame) {
 enum Edit {
     Set(usize, usize),
     Remove(usize),
-    Within(usize, Box<Edit>),
+    Within(usize, Box<Self>),
     WithId,
 }
 
