@@ -12,6 +12,7 @@ use std::mem;
 use std::os::fd::{AsFd, AsRawFd};
 use std::thread;
 
+use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
 use rustix::io::{Errno, ReadWriteFlags, preadv2, pwritev2};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -57,8 +58,14 @@ async fn read_when_ready<T: Pipe>(
     lines: &mut Lines,
     to: &mpsc::Sender<Line>,
 ) -> io::Result<()> {
-    // Most hosts never fill it.
-    let mut buffer = vec![0; FIRST_BUFFER];
+    let is_stream = is_stream(input.get_ref());
+    // Most hosts never fill the first one. What does not fit of a packet is lost.
+    let size = if is_stream {
+        FIRST_BUFFER
+    } else {
+        lines::BUFFER
+    };
+    let mut buffer = vec![0; size];
     loop {
         let mut ready = input.readable().await?;
         let into = &mut [IoSliceMut::new(&mut buffer)];
@@ -71,7 +78,7 @@ async fn read_when_ready<T: Pipe>(
             }
             Err(error) => return Err(error.into()),
         };
-        if count < buffer.len() {
+        if is_stream && count < buffer.len() {
             // All that was there has been read (epoll(7), "Questions and answers", 9); the end is told by itself.
             ready.clear_ready();
         }
@@ -91,6 +98,14 @@ async fn read_when_ready<T: Pipe>(
             buffer.resize(lines::BUFFER, 0);
         }
     }
+}
+
+/// Says whether a read that does not fill its buffer has read all there is. One read of a socket may bring one packet, or
+/// what one peer has sent (unix(7), `SOCK_SEQPACKET` and `SO_PASSCRED`); so does a pipe in packet mode (pipe(2),
+/// `O_DIRECT`). These are read until they say that nothing is there.
+fn is_stream(input: &impl Pipe) -> bool {
+    let is_pipe = fstat(input).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_fifo());
+    is_pipe && fcntl_getfl(input).is_ok_and(|flags| !flags.contains(OFlags::DIRECT))
 }
 
 /// Writes lines until all are written, or the reader has left; then says so to `end`.

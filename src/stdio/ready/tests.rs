@@ -1,9 +1,9 @@
 use std::io::{Read as _, Write as _, pipe};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::time::Duration;
 
 use proptest::prelude::{prop_assert_eq, proptest};
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::fs::fcntl_setfl;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 
@@ -72,6 +72,43 @@ fn a_socket_whose_peer_is_done_is_read_to_its_end() {
     output.write_all(TWO).unwrap();
     output.shutdown(std::net::Shutdown::Write).unwrap();
     assert_eq!(runtime().block_on(lines(input)).len(), 2);
+}
+
+/// Reads as many lines as there are in [`TWO`] from an input that is not at its end.
+fn two_lines(input: impl Pipe) {
+    let found = runtime().block_on(async {
+        let (to, mut from) = mpsc::channel(QUEUE);
+        read(input, Lines::new(1 << 24), to);
+        let two = async { (from.recv().await, from.recv().await) };
+        time::timeout(Duration::from_secs(20), two).await
+    });
+    assert!(
+        matches!(found, Ok((Some(_), Some(_)))),
+        "a line waits until the next one comes: {found:?}"
+    );
+}
+
+#[test]
+fn packets_that_wait_in_a_socket_are_all_read() {
+    let (input, output) = UnixDatagram::pair().unwrap();
+    for line in TWO.split_inclusive(|byte| *byte == b'\n') {
+        let packet = [vec![b' '; lines::BUFFER - line.len()], line.to_vec()].concat();
+        output.send(&packet).unwrap();
+    }
+    two_lines(input);
+}
+
+#[test]
+fn packets_that_wait_in_a_pipe_are_all_read() {
+    let (input, mut output) = pipe().unwrap();
+    for end in [input.as_fd(), output.as_fd()] {
+        let flags = fcntl_getfl(end).unwrap();
+        fcntl_setfl(end, flags | OFlags::DIRECT).unwrap();
+    }
+    for line in TWO.split_inclusive(|byte| *byte == b'\n') {
+        output.write_all(line).unwrap();
+    }
+    two_lines(input);
 }
 
 #[test]
