@@ -20,8 +20,6 @@ pub(super) struct Exchanges<R> {
     pub(super) settings: Settings,
     pub(super) events: mpsc::Sender<ExchangeEvent>,
     pub(super) requests: Semaphore,
-    /// The permits to send an answer to the server.
-    pub(super) answers: Semaphore,
     /// The requests that wait for an answer on an exchange of their own.
     pub(super) outstanding: Outstanding,
     /// The time since when a user has been asked to sign in.

@@ -31,6 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::task::yield_now;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -256,12 +257,15 @@ impl<R: Remote> Bridge<R> {
     ) -> Result<(), WriterGone> {
         let mut taken = first.length();
         self.on_event(first).await?;
-        // What follows from them has its turn before more is taken: answers to a server that asks without end.
         while taken < QUEUE
             && let Ok(event) = inputs.events.try_recv()
         {
             taken += event.length();
             self.on_event(event).await?;
+        }
+        if taken >= QUEUE {
+            // The exchanges have their turn before more is taken: a server that asks without end is answered meanwhile.
+            yield_now().await;
         }
         Ok(())
     }

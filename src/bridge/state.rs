@@ -32,9 +32,6 @@ use crate::stdio::{Host, Line, Written};
 /// wait.
 pub(super) const QUEUE: usize = 64;
 
-/// The number of answers to the server that are sent at once; each has a connection of its own.
-const MAX_ANSWERS: usize = 256;
-
 /// The parts of one run of the bridge.
 pub struct Parts<R> {
     /// The host's pipes.
@@ -142,7 +139,6 @@ impl<R: Remote> Bridge<R> {
                 remote,
                 authorizer,
                 requests: Semaphore::new(settings.max_in_flight),
-                answers: Semaphore::new(MAX_ANSWERS),
                 outstanding: Outstanding::default(),
                 settings,
                 asking_since: watch::Sender::new(None),

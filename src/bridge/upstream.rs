@@ -132,11 +132,9 @@ impl<R: Remote> Exchanges<R> {
     /// Posts a frame. Leaves in `arrivals` what comes together with the end and is not yet reported.
     async fn post_to_its_end(&self, post: &Post, arrivals: &mut Vec<Arrival>) -> Followed {
         // Answers and notifications pass: a request may be waiting for them. So does a subscription, which stands.
-        // Answers have permits of their own, for a server may ask faster than it takes what it asked for.
-        let _permit = match &post.frame {
-            frame if frame.is_response() => self.answers.acquire().await.ok(),
-            frame if frame.is_request() && !stands(post) => self.requests.acquire().await.ok(),
-            _ => None,
+        let _permit = match post.frame.is_request() && !stands(post) {
+            true => self.requests.acquire().await.ok(),
+            false => None,
         };
         let exchange = post.exchange;
         let mut news = self.authorizer.newest();

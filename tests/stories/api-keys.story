@@ -34,8 +34,8 @@ leave
     stderr: error: 1 of 4 requests was not answered by the server: a credential of yours was refused
     stderr: hint: the error on stdout says which, and what to do
     exit 3
-$ mcpipe vault list | sed 's/put [0-9]* s/put SECONDS s/'
-    example              put SECONDS s ago      used 0 s ago      for https://mcp.example.com
+$ mcpipe vault list | sed 's/put [0-9]* s/put SECONDS s/; s/used [0-9]* s/used SECONDS s/'
+    example              put SECONDS s ago      used SECONDS s ago      for https://mcp.example.com
     exit 0
 $ mcpipe logout --all
     Nobody is signed in.

@@ -1,6 +1,6 @@
 //! Connections to the server: TCP, a proxy where one leads there, and TLS.
 //!
-//! hyper-util connects (RFC 8305, happy eyeballs) and speaks to proxies (RFC 9110 section 9.3.6, RFC 1928), rustls
+//! hyper-util connects (to a name's addresses in turn, "happy eyeballs") and speaks to proxies (RFC 9110 section 9.3.6, RFC 1928), rustls
 //! secures. One time bounds all of it.
 
 use std::error::Error as StdError;
