@@ -25,7 +25,7 @@
 //! | | [`logging`] | tracing to stderr or a file, filtered and redacted |
 //! | | [`limits`] | limits that the system sets for this process |
 //! | bridge | [`bridge`] | the loop, exchanges and their retries, streams, the early answer to `initialize`, leaving |
-//! | I/O | [`stdio`] | the host's pipes: one reader thread, one writer thread |
+//! | I/O | [`stdio`] | the host's pipes: one reader, one writer |
 //! | | [`remote`] | the server: HTTP requests and responses with a client of its own, headers from programs, recording |
 //! | | [`auth`] | OAuth: the sign-in, renewals, grants without a user, records of tokens |
 //! | | [`store`] | the vault: its files, formats, slots and the agent |
@@ -87,7 +87,7 @@
 //!
 //! A host of the legacy era sends `tools/list` to a modern server.
 //!
-//! 1. A thread of [`stdio`] reads one line, bounded by `--max-message-size`; [`frame::Frame`] keeps its text and makes the
+//! 1. The reader of [`stdio`] reads one line, bounded by `--max-message-size`; [`frame::Frame`] keeps its text and makes the
 //!    outline. The line enters the loop's queue. While the queue is full, nothing is read, and the pipe makes the host wait.
 //! 2. The loop ([`bridge::run`]) notes the id, the method and the batch of the request. An id that is still open is refused.
 //! 3. The translator ([`era::Translator`]) answers from its cache, or lets the relay of the pair push an [`era::Action`]: a
@@ -97,7 +97,7 @@
 //! 5. The answer is one JSON body or a stream of events ([`sse`]). Each message becomes an arrival; a response stream that
 //!    was cut is resumed, or asked for again where that does no harm (`bridge/retry.rs`).
 //! 6. The translator turns the result into the words of the host's era and pushes the reply.
-//! 7. The loop closes the id, and the writer thread writes one line. Every id that came in leaves exactly once, unless the
+//! 7. The loop closes the id, and the writer of [`stdio`] writes one line. Every id that came in leaves exactly once, unless the
 //!    host cancelled it.
 //!
 //! # One challenge

@@ -24,6 +24,7 @@ pub use written::{Unwritten, Written};
 
 /// The number of lines that wait between a pipe and the loop. When the queue is full, the host's pipe makes it wait.
 pub const QUEUE: usize = 64;
+
 /// The two ends of the host's pipes, as the loop sees them.
 #[derive(Debug)]
 pub struct Host {

@@ -82,7 +82,7 @@ impl<R: Remote> Bridge<R> {
         };
         let enough = async {
             self.stop.deadline().await;
-            // The pipe's own thread writes its lines in no time, unless nothing reads them.
+            // The writer writes its lines in no time, unless nothing reads them.
             time::sleep_until(now + LAST_FLUSH).await;
         };
         tokio::select! {
