@@ -20,6 +20,8 @@ pub(super) struct Exchanges<R> {
     pub(super) settings: Settings,
     pub(super) events: mpsc::Sender<ExchangeEvent>,
     pub(super) requests: Semaphore,
+    /// The answers to the server that are under way, up to the number from which the loop takes its time.
+    pub(super) answers: Semaphore,
     /// The requests that wait for an answer on an exchange of their own.
     pub(super) outstanding: Outstanding,
     /// The time since when a user has been asked to sign in.

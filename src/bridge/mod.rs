@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::yield_now;
-use tokio::time::Instant;
+use tokio::time::{self, Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -56,6 +56,10 @@ const MAX_EXCHANGES: usize = 4096;
 /// The number of exchanges at which the bridge's own answers to the server are not sent any more. The host's own are
 /// read only below [`MAX_EXCHANGES`], and so are always sent.
 const MAX_OPEN: usize = MAX_EXCHANGES + 64;
+/// The number of answers by which those under way to the server must have become fewer than many before more reports are
+/// taken, and the longest pause for it: a server that takes none is answered on, to [`MAX_OPEN`].
+const ANSWERS_AT_ONCE: u32 = 64;
+const ANSWERS_PAUSE: Duration = Duration::from_millis(50);
 /// The time for which `initialize` waits for a sign-in before the host gets an early answer; hosts expect an answer
 /// within seconds.
 const ANSWER_EARLY_AFTER: Duration = Duration::from_millis(1500);
@@ -264,8 +268,11 @@ impl<R: Remote> Bridge<R> {
             self.on_event(event).await?;
         }
         if taken >= QUEUE {
-            // The exchanges have their turn before more is taken: a server that asks without end is answered meanwhile.
+            // The exchanges have their turn before more is taken, and a server that asks without end takes some answers
+            // first, each of which has a connection of its own.
             yield_now().await;
+            let fewer = self.exchanges.answers.acquire_many(ANSWERS_AT_ONCE);
+            let _ = time::timeout(ANSWERS_PAUSE, fewer).await;
         }
         Ok(())
     }

@@ -32,6 +32,9 @@ use crate::stdio::{Host, Line, Written};
 /// wait.
 pub(super) const QUEUE: usize = 64;
 
+/// The number of answers under way to the server from which the loop pauses between reports.
+const MANY_ANSWERS: usize = 256;
+
 /// The parts of one run of the bridge.
 pub struct Parts<R> {
     /// The host's pipes.
@@ -139,6 +142,7 @@ impl<R: Remote> Bridge<R> {
                 remote,
                 authorizer,
                 requests: Semaphore::new(settings.max_in_flight),
+                answers: Semaphore::new(MANY_ANSWERS),
                 outstanding: Outstanding::default(),
                 settings,
                 asking_since: watch::Sender::new(None),

@@ -22,6 +22,8 @@ use crate::remote::{Answer, Events, Remote, Verb};
 
 /// The number of sends of a request that was certainly not processed.
 const MAX_SENDS: u32 = 4;
+/// The time after which an answer to the server is sent although many are under way.
+const ANSWER_TURN: Duration = Duration::from_millis(500);
 /// The time after which a request is not sent again by itself.
 const REPEATING: Duration = Duration::from_secs(30);
 impl<R: Remote> Exchanges<R> {
@@ -131,6 +133,12 @@ impl<R: Remote> Exchanges<R> {
 
     /// Posts a frame. Leaves in `arrivals` what comes together with the end and is not yet reported.
     async fn post_to_its_end(&self, post: &Post, arrivals: &mut Vec<Arrival>) -> Followed {
+        // Each has a connection of its own, and a server may ask faster than it takes answers. It may also take none until
+        // it has more of them.
+        let _turn = match post.frame.is_response() {
+            true => Some(time::timeout(ANSWER_TURN, self.answers.acquire()).await),
+            false => None,
+        };
         // Answers and notifications pass: a request may be waiting for them. So does a subscription, which stands.
         let _permit = match post.frame.is_request() && !stands(post) {
             true => self.requests.acquire().await.ok(),
