@@ -24,7 +24,7 @@ const COUNTED: [(&str, &str, &str, u64); 4] = [
     ("start to the first answer", "json", "small", 0),
     ("one call, JSON", "json", "small", 500),
     ("one call, SSE", "sse", "small", 500),
-    ("a result of 1 MB", "json", "large-1", 10),
+    ("a result of 1 MB", "json", "large-1", 40),
 ];
 
 pub struct Options {
