@@ -59,12 +59,7 @@ impl Host {
         limit: usize,
     ) -> Self {
         let (host, ends) = Self::with_ends();
-        let (lines, to) = (Lines::new(limit), ends.lines);
-        thread::spawn(move || threads::read(input, lines, &to));
-        thread::spawn(move || {
-            threads::write(output, Vec::new(), ends.out, &Unwritten::default());
-            let _ = ends.flushed.send(());
-        });
+        start_threads(input, output, Lines::new(limit), ends, Unwritten::default());
         host
     }
 
@@ -72,8 +67,7 @@ impl Host {
     pub fn of_this_process(limit: usize) -> (Self, Unwritten) {
         let unwritten = Unwritten::default();
         let (host, ends) = Self::with_ends();
-        let (lines, noted) = (Lines::new(limit), Arc::clone(&unwritten));
-        start(lines, ends.lines, ends.out, noted, ends.flushed);
+        start(Lines::new(limit), ends, Arc::clone(&unwritten));
         (host, unwritten)
     }
 
@@ -97,14 +91,7 @@ impl Host {
     /// Makes a host without pipes and threads, with the ends that the code in its place holds. Nothing is to be flushed, so
     /// `flushed` resolves at once.
     pub fn in_process() -> (Self, InProcess) {
-        let (lines, lines_out) = mpsc::channel(QUEUE);
-        let (out_in, out) = mpsc::channel(QUEUE);
-        let (_, flushed) = oneshot::channel();
-        let host = Self {
-            lines: lines_out,
-            out: out_in,
-            flushed,
-        };
+        let (host, Ends { lines, out, .. }) = Self::with_ends();
         (host, InProcess { lines, out })
     }
 }
@@ -117,25 +104,13 @@ struct Ends {
 }
 
 #[cfg(target_os = "linux")]
-fn start(
-    lines: Lines,
-    to: mpsc::Sender<Line>,
-    from: mpsc::Receiver<Written>,
-    unwritten: Unwritten,
-    end: oneshot::Sender<()>,
-) {
-    ready::read(io::stdin(), lines, to);
-    ready::write(io::stdout(), from, unwritten, end);
+fn start(lines: Lines, ends: Ends, unwritten: Unwritten) {
+    ready::read(io::stdin(), lines, ends.lines);
+    ready::write(io::stdout(), ends.out, unwritten, ends.flushed);
 }
 
 #[cfg(not(target_os = "linux"))]
-fn start(
-    lines: Lines,
-    to: mpsc::Sender<Line>,
-    from: mpsc::Receiver<Written>,
-    unwritten: Unwritten,
-    end: oneshot::Sender<()>,
-) {
+fn start(lines: Lines, ends: Ends, unwritten: Unwritten) {
     #[cfg(unix)]
     let (input, output) = (
         threads::Patient(io::stdin()),
@@ -143,10 +118,20 @@ fn start(
     );
     #[cfg(not(unix))]
     let (input, output) = (io::stdin(), io::stdout());
-    thread::spawn(move || threads::read(input, lines, &to));
+    start_threads(input, output, lines, ends, unwritten);
+}
+
+fn start_threads(
+    input: impl Read + Send + 'static,
+    output: impl Write + Send + 'static,
+    lines: Lines,
+    ends: Ends,
+    unwritten: Unwritten,
+) {
+    thread::spawn(move || threads::read(input, lines, &ends.lines));
     thread::spawn(move || {
-        threads::write(output, Vec::new(), from, &unwritten);
-        let _ = end.send(());
+        threads::write(output, Vec::new(), ends.out, &unwritten);
+        let _ = ends.flushed.send(());
     });
 }
 

@@ -20,7 +20,7 @@ pub(super) struct Exchanges<R> {
     pub(super) settings: Settings,
     pub(super) events: mpsc::Sender<ExchangeEvent>,
     pub(super) requests: Semaphore,
-    /// The answers to the server that are under way, up to the number from which the loop takes its time.
+    /// The turns of answers to the server.
     pub(super) answers: Semaphore,
     /// The requests that wait for an answer on an exchange of their own.
     pub(super) outstanding: Outstanding,

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use crate::bridge::unanswered::{Reason, Tally};
-use crate::frame::{Frame, INVALID_REQUEST, Id, Malformed, member_of};
+use crate::frame::{Frame, INVALID_REQUEST, Id, Malformed};
 use crate::stdio::Written;
 
 /// The host's open requests.
@@ -90,13 +90,10 @@ impl Inflight {
             self.count_refused_line();
             return Err(Frame::error(Some(id), INVALID_REQUEST, reason, None));
         }
-        let meta = frame.param("_meta");
         let request = OpenRequest {
             method: frame.method().unwrap_or_default().into(),
             batch,
-            progress_token: meta
-                .and_then(|meta| member_of(meta, "progressToken"))
-                .map(Into::into),
+            progress_token: frame.meta("progressToken").map(Into::into),
         };
         self.owed.insert(id.clone(), request);
         self.tally.ask();

@@ -3,7 +3,7 @@
 //! Three kinds of event go in (a line from the host, a report of an exchange, a signal to stop), actions come out of
 //! the translator, and the loop carries them out. The loop waits for two things only, the next event and room at the
 //! writer, and never for an exchange, so exchanges may wait for the loop; that is how a slow host slows the server
-//! down.
+//! down. It pauses for a moment where many answers to the server are under way.
 //!
 //! On end of file and on a signal alike, the loop stops reading, applies arrivals until no answer is owed or the grace
 //! is over, answers the open requests with an error, ends the session, and flushes.
@@ -56,9 +56,9 @@ const MAX_EXCHANGES: usize = 4096;
 /// The number of exchanges at which the bridge's own answers to the server are not sent any more. The host's own are
 /// read only below [`MAX_EXCHANGES`], and so are always sent.
 const MAX_OPEN: usize = MAX_EXCHANGES + 64;
-/// The number of answers by which those under way to the server must have become fewer than many before more reports are
-/// taken, and the longest pause for it: a server that takes none is answered on, to [`MAX_OPEN`].
+/// The number of answers to the server for which there must be a turn before more reports are taken.
 const ANSWERS_AT_ONCE: u32 = 64;
+/// The longest pause for that: a server that takes none is answered on, to [`MAX_OPEN`].
 const ANSWERS_PAUSE: Duration = Duration::from_millis(50);
 /// The time for which `initialize` waits for a sign-in before the host gets an early answer; hosts expect an answer
 /// within seconds.

@@ -207,20 +207,27 @@ impl<R: Remote> Exchanges<R> {
                     }
                 }
             };
-            if std::mem::take(&mut may_be_endpoint) && event.kind.as_deref() == Some("endpoint") {
-                resume_point.mark(&event);
-                return Read::Endpoint(event.data);
-            }
+            // The stream goes on behind what has been handed over, and not before: this may be dropped while it waits for
+            // the loop.
+            let mut reached = resume_point.clone();
             let mut frames = Vec::new();
             let mut next = Some(event);
             while let Some(event) = next {
-                resume_point.mark(&event);
+                reached.mark(&event);
+                // An event without data says nothing of the kind of the stream.
+                let is_first = may_be_endpoint && !event.data.is_empty();
+                may_be_endpoint &= !is_first;
+                if is_first && event.kind.as_deref() == Some("endpoint") {
+                    *resume_point = reached;
+                    return Read::Endpoint(event.data);
+                }
                 take_event(event, brought, &mut frames);
                 let is_full = frames.len() >= MAX_AT_ONCE || brought.is_beyond_use();
                 next = if is_full { None } else { events.next_ready() };
             }
             frames.iter().for_each(|frame| streak.brought(frame));
             self.pass(exchange, frames).await;
+            *resume_point = reached;
             if brought.is_beyond_use() && !brought.is_answered() {
                 return Read::Unusable;
             }

@@ -22,7 +22,7 @@ const LONGEST_EVENT_ID: usize = 8 * 1024;
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// The place in a stream at which it can be resumed (`Last-Event-ID` and `retry` of WHATWG HTML section 9.2).
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct ResumePoint {
     pub(super) id: Option<String>,
     retry: Option<Duration>,

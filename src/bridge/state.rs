@@ -32,8 +32,8 @@ use crate::stdio::{Host, Line, Written};
 /// wait.
 pub(super) const QUEUE: usize = 64;
 
-/// The number of answers under way to the server from which the loop pauses between reports.
-const MANY_ANSWERS: usize = 256;
+/// The number of answers that are sent to the server at once, each for a while.
+const MAX_ANSWERS: usize = 256;
 
 /// The parts of one run of the bridge.
 pub struct Parts<R> {
@@ -142,7 +142,7 @@ impl<R: Remote> Bridge<R> {
                 remote,
                 authorizer,
                 requests: Semaphore::new(settings.max_in_flight),
-                answers: Semaphore::new(MANY_ANSWERS),
+                answers: Semaphore::new(MAX_ANSWERS),
                 outstanding: Outstanding::default(),
                 settings,
                 asking_since: watch::Sender::new(None),

@@ -237,15 +237,26 @@ async fn an_answer_that_begins_with_an_endpoint_is_the_stream_itself() {
 async fn an_endpoint_in_another_answer_is_no_stream_to_go_on_with() {
     let remote = Memory::that(|ask: &Ask| match ask.label().as_str() {
         "POST tools/call" => {
-            Reply::events([Step::text("event: endpoint\ndata: /m\n\n"), Step::forever()])
+            // Events without data may come before it.
+            let before = match serde_json::from_str::<serde_json::Value>(&ask.body).unwrap()["id"]
+                .as_u64()
+            {
+                Some(1) => "",
+                Some(2) => "retry: 500\n\n: hello\n\n",
+                _ => "id: 1\ndata:\n\n",
+            };
+            let text = format!("{before}event: endpoint\ndata: /m\n\n");
+            Reply::events([Step::text(&text), Step::forever()])
         }
         _ => ordinary(ask),
     });
     let mut host = InProcess::opened(remote.remote(), settings()).await;
-    host.send(call(1)).await;
-    let answer = host.next_json().await;
-    assert_eq!(answer["error"]["data"]["kind"], "bad_answer", "{answer}");
-    assert!(message(&answer).contains("HTTP+SSE"), "{answer}");
+    for id in [1, 2, 3] {
+        host.send(call(id)).await;
+        let answer = host.next_json().await;
+        assert_eq!(answer["error"]["data"]["kind"], "bad_answer", "{answer}");
+        assert!(message(&answer).contains("HTTP+SSE"), "{answer}");
+    }
 }
 
 /// The stream that is open, if one is.
