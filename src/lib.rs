@@ -132,6 +132,7 @@ pub mod limits;
 pub mod logging;
 pub mod mcp_remote;
 pub mod named_file;
+pub mod policy;
 pub mod process;
 pub mod proxy;
 pub mod random;

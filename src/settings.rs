@@ -9,6 +9,7 @@ pub mod environment;
 mod error;
 mod grants;
 mod headers;
+pub mod policy;
 mod redirect;
 mod reread_headers;
 mod secret_files;

@@ -17,6 +17,7 @@ const FLOORS: &[(&str, &[&str])] = &[
         &[
             "sse",
             "era",
+            "policy",
             "transcript",
             "auth/oauth/challenge",
             "auth/oauth/scope",

@@ -7,6 +7,7 @@ use crate::cli::grants::KeyArgs;
 use crate::cli::import::{CompatArgs, ImportArgs};
 use crate::cli::logging::LogArgs;
 use crate::cli::network::NetworkArgs;
+use crate::cli::policy::PolicyArgs;
 use crate::cli::sign_in::SignInArgs;
 use crate::cli::units::{Port, optional_port};
 use crate::cli::vault::{VaultArgs, VaultCommand};
@@ -75,6 +76,9 @@ pub struct BridgeArgs {
     /// The bridge's own flags.
     #[command(flatten)]
     pub options: BridgeOptions,
+    /// The guard rails.
+    #[command(flatten)]
+    pub policy: PolicyArgs,
     /// mcp-remote's flags.
     #[command(flatten)]
     pub compat: CompatArgs,

@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::RangeBounds;
 use std::time::Duration;
 
+use crate::policy::{Pattern, Rate};
+
 /// The form that a flag takes, where the user typed another. The message leaves out the user's text.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ExpectedValue(pub(super) &'static str);
@@ -34,6 +36,48 @@ pub(super) fn port(text: &str) -> Result<u16, ExpectedValue> {
 
 pub(super) fn bytes(text: &str) -> Result<u64, ExpectedValue> {
     number(text, 1024.., "a number of bytes, 1024 at least")
+}
+
+/// Reads a number of bytes that may be small, unlike that of a whole message.
+pub(super) fn small_bytes(text: &str) -> Result<u64, ExpectedValue> {
+    number(text, 1.., "a number of bytes, 1 at least")
+}
+
+pub(super) fn count(text: &str) -> Result<u32, ExpectedValue> {
+    number(text, 1.., "a number, 1 at least")
+}
+
+pub(super) fn pattern(text: &str) -> Result<Pattern, ExpectedValue> {
+    Pattern::read(text).map_err(|_| {
+        ExpectedValue(
+            "a pattern of names: * is any characters, ? one, [a-z] one of a set, {a,b} one of several",
+        )
+    })
+}
+
+/// Reads a number of calls in a time, up to a day.
+pub(super) fn rate(text: &str) -> Result<Rate, ExpectedValue> {
+    const EXPECTED: ExpectedValue =
+        ExpectedValue("a number of calls and a time: 100/m, 5/10s, at most a day (1d)");
+    let (calls, time) = text.split_once('/').ok_or(EXPECTED)?;
+    let unit = time.trim_start_matches(|c: char| c.is_ascii_digit());
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 24 * 3600,
+        _ => return Err(EXPECTED),
+    };
+    let times = match time.strip_suffix(unit).unwrap_or_default() {
+        "" => 1,
+        times => number(times, 1..=86_400, EXPECTED.0)?,
+    };
+    let per = Duration::from_secs(seconds * times);
+    if per > Duration::from_secs(24 * 3600) {
+        return Err(EXPECTED);
+    }
+    let count = number(calls, 1..=1_000_000, EXPECTED.0)?;
+    Ok(Rate { count, per })
 }
 
 pub(super) fn in_flight(text: &str) -> Result<u32, ExpectedValue> {

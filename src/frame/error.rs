@@ -32,6 +32,8 @@ pub struct BridgeError {
     pub is_after_a_sign_in: bool,
     /// The revisions the remote names, as an array, where the failure is that it names no other. In a box: errors are small.
     pub supported: Option<Box<Value>>,
+    /// The rule of the user's policy that refuses it, and the place where the rule was set. In a box: errors are small.
+    pub rule: Option<Box<(String, String)>>,
 }
 
 impl BridgeError {
@@ -47,6 +49,7 @@ impl BridgeError {
             retry_after: None,
             is_after_a_sign_in: false,
             supported: None,
+            rule: None,
         }
     }
 
@@ -97,6 +100,10 @@ impl BridgeError {
         if let Some(after) = self.retry_after {
             let millis = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
             data.insert("retryAfterMs".into(), millis.into());
+        }
+        if let Some((rule, origin)) = self.rule.as_deref() {
+            data.insert("rule".into(), rule.as_str().into());
+            data.insert("origin".into(), origin.as_str().into());
         }
         if let Some(supported) = &self.supported {
             data.insert("supported".into(), Value::clone(supported));

@@ -267,6 +267,40 @@ impl Frame {
         self.member_in("params", name)
     }
 
+    /// Returns the names of the members of the message, or those of a top-level member that is an object, each as often as it
+    /// stands there.
+    pub(crate) fn names(&self, outer: Option<&str>) -> Vec<Cow<'_, str>> {
+        let text = &self.0.text;
+        let (object, noted) = match outer {
+            None => {
+                let noted = self.0.members.as_ref();
+                let noted =
+                    noted.map(|members| members.iter().map(|it| it.place.name.clone()).collect());
+                (0..text.len(), noted)
+            }
+            Some(outer) => match self.find(outer) {
+                None => return Vec::new(),
+                Some(outer) => {
+                    let (start, noted) = (outer.place.value.start, outer.members.as_ref());
+                    let name = |it: &Place| start + it.name.start..start + it.name.end;
+                    let noted = noted.map(|members| members.iter().map(name).collect());
+                    (outer.place.value.clone(), noted)
+                }
+            },
+        };
+        let names: Vec<Range<usize>> = noted.unwrap_or_else(|| {
+            let mut found = Vec::new();
+            scan::members(text.get(object.clone()), |Place { name, .. }| {
+                found.push(object.start + name.start..object.start + name.end);
+            });
+            found
+        });
+        names
+            .into_iter()
+            .map(|name| scan::read(text.get(name)))
+            .collect()
+    }
+
     /// Returns a member of `_meta` in `params` as [`Frame::member`] does. A translator asks for many of one message.
     pub(crate) fn meta(&self, name: &str) -> Option<&str> {
         let text = &self.0.text;

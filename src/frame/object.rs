@@ -264,6 +264,13 @@ impl Object {
         members.map(move |member| (member.name(text), member.value.as_str(text)))
     }
 
+    /// The names of the members, each as often as it stands there.
+    pub(crate) fn names(&self) -> Vec<Cow<'_, str>> {
+        let text = self.text.as_ref();
+        let members = self.members.iter();
+        members.map(|member| member.name(text).into()).collect()
+    }
+
     /// The object as JSON text on one line.
     pub(crate) fn text(&self) -> String {
         let mut out = String::with_capacity(self.len());

@@ -1,0 +1,146 @@
+//! The flags of the guard rails: what a host may list and call, how often, and what is kept of it.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::cli::units::{count, pattern, rate, small_bytes};
+use crate::policy::{Pattern, Rate};
+
+/// Tools, prompts and resources; pins, limits, texts, and the audit.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Guard rails")]
+pub struct PolicyArgs {
+    /// Lists and calls only the tools of this pattern (* is any characters); may be given several times
+    #[arg(long = "allow-tool", value_name = "PATTERN", value_parser = pattern, env = "MCPIPE_ALLOW_TOOL")]
+    pub allow_tools: Vec<Pattern>,
+    /// Neither lists nor calls the tools of this pattern; no --allow-tool undoes it
+    #[arg(long = "deny-tool", value_name = "PATTERN", value_parser = pattern, env = "MCPIPE_DENY_TOOL")]
+    pub deny_tools: Vec<Pattern>,
+    /// The same as --deny-tool, as mcp-remote has it
+    #[arg(long = "ignore-tool", value_name = "PATTERN", value_parser = pattern, env = "MCPIPE_IGNORE_TOOL")]
+    pub ignore_tools: Vec<Pattern>,
+    /// Lists and calls only tools that the server calls read-only (annotation readOnlyHint)
+    #[arg(long, env = "MCPIPE_READ_ONLY")]
+    pub read_only: bool,
+    /// Lists and gets only the prompts of this pattern
+    #[arg(long = "allow-prompt", value_name = "PATTERN", value_parser = pattern, env = "MCPIPE_ALLOW_PROMPT")]
+    pub allow_prompts: Vec<Pattern>,
+    /// Neither lists nor gets the prompts of this pattern
+    #[arg(long = "deny-prompt", value_name = "PATTERN", value_parser = pattern, env = "MCPIPE_DENY_PROMPT")]
+    pub deny_prompts: Vec<Pattern>,
+    /// Lists and reads only the resources whose URI has this pattern
+    #[arg(long = "allow-resource", value_name = "PATTERN", value_parser = pattern, env = "MCPIPE_ALLOW_RESOURCE")]
+    pub allow_resources: Vec<Pattern>,
+    /// Neither lists nor reads the resources whose URI has this pattern
+    #[arg(long = "deny-resource", value_name = "PATTERN", value_parser = pattern, env = "MCPIPE_DENY_RESOURCE")]
+    pub deny_resources: Vec<Pattern>,
+    /// Keeps the definitions of tools and prompts, and hides those that change or are new until `mcpipe pins URL approve`
+    #[arg(long, env = "MCPIPE_PIN_TOOLS")]
+    pub pin_tools: bool,
+    /// Checks the arguments of each call against the tool's own inputSchema before it is sent
+    #[arg(long, env = "MCPIPE_VALIDATE_ARGUMENTS")]
+    pub validate_arguments: bool,
+    /// The largest arguments of a call
+    #[arg(long, value_name = "BYTES", value_parser = small_bytes, env = "MCPIPE_MAX_ARGUMENTS")]
+    pub max_arguments: Option<u64>,
+    /// The largest result that the host gets whole, of all tools or those of a pattern; a larger one is kept in a file and as a resource
+    #[arg(long = "max-result", value_name = "[PATTERN=]BYTES", value_parser = scoped::<u64>, env = "MCPIPE_MAX_RESULT")]
+    pub max_results: Vec<Scoped<u64>>,
+    /// The number of tools that a list shows at most
+    #[arg(long, value_name = "N", value_parser = count, env = "MCPIPE_MAX_TOOLS")]
+    pub max_tools: Option<u32>,
+    /// How deep arguments, results and schemas may be nested
+    #[arg(long, value_name = "N", value_parser = count, env = "MCPIPE_MAX_DEPTH")]
+    pub max_depth: Option<u32>,
+    /// Escapes control, bidirectional and invisible characters in names, descriptions, instructions and errors, and says which
+    #[arg(long, env = "MCPIPE_SANITIZE")]
+    pub sanitize: bool,
+    /// Calls in a time (100/m, 5/10s), of all tools or those of a pattern, for all mcpipes of this account on this machine
+    #[arg(long = "rate-limit", value_name = "[PATTERN=]N/TIME", value_parser = scoped::<Rate>, env = "MCPIPE_RATE_LIMIT")]
+    pub rate_limits: Vec<Scoped<Rate>>,
+    /// Lets a call over a limit wait, instead of refusing it
+    #[arg(long, env = "MCPIPE_RATE_LIMIT_WAIT")]
+    pub rate_limit_wait: bool,
+    /// How a call over a limit is refused: a JSON-RPC error, or a result with isError, which models read
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORM",
+        default_value = "error",
+        env = "MCPIPE_RATE_LIMIT_AS"
+    )]
+    pub rate_limit_as: RateLimitAs,
+    /// Calls under way at once, of all tools or those of a pattern, for all mcpipes of this account on this machine
+    #[arg(long = "max-concurrent", value_name = "[PATTERN=]N", value_parser = scoped::<u32>, env = "MCPIPE_MAX_CONCURRENT")]
+    pub max_concurrent: Vec<Scoped<u32>>,
+    /// Refuses calls for a time when this many in a row got no answer from the server
+    #[arg(long, value_name = "N", value_parser = count, env = "MCPIPE_CIRCUIT_BREAKER")]
+    pub circuit_breaker: Option<u32>,
+    /// Writes a line for each call and each decision to a file, each chained to the one before; calls are refused if it cannot be written
+    #[arg(long, value_name = "FILE", env = "MCPIPE_AUDIT")]
+    pub audit: Option<PathBuf>,
+    /// Keeps the arguments of calls in the file of --audit, without secrets
+    #[arg(long, env = "MCPIPE_AUDIT_ARGUMENTS")]
+    pub audit_arguments: bool,
+    /// Lets calls pass although the file of --audit cannot be written
+    #[arg(long, env = "MCPIPE_AUDIT_BEST_EFFORT")]
+    pub audit_best_effort: bool,
+    /// Says and audits what would be refused, and refuses nothing
+    #[arg(long, env = "MCPIPE_POLICY_DRY_RUN")]
+    pub policy_dry_run: bool,
+}
+
+/// The form of a refusal by a limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum RateLimitAs {
+    /// A JSON-RPC error
+    #[default]
+    Error,
+    /// A result whose isError is true
+    Result,
+}
+
+/// A value for all tools, or for those of a pattern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scoped<T> {
+    /// The tools that it is for; all if absent.
+    pub tools: Option<Pattern>,
+    /// The value.
+    pub value: T,
+}
+
+/// A value behind the pattern and its `=`.
+trait Value: Sized {
+    fn read(text: &str) -> Result<Self, crate::cli::units::ExpectedValue>;
+}
+
+impl Value for u64 {
+    fn read(text: &str) -> Result<Self, crate::cli::units::ExpectedValue> {
+        small_bytes(text)
+    }
+}
+
+impl Value for u32 {
+    fn read(text: &str) -> Result<Self, crate::cli::units::ExpectedValue> {
+        count(text)
+    }
+}
+
+impl Value for Rate {
+    fn read(text: &str) -> Result<Self, crate::cli::units::ExpectedValue> {
+        rate(text)
+    }
+}
+
+/// Reads `[PATTERN=]VALUE`; a pattern may have a `=` in it.
+fn scoped<T: Value>(text: &str) -> Result<Scoped<T>, crate::cli::units::ExpectedValue> {
+    let (tools, value) = match text.rsplit_once('=') {
+        Some((tools, value)) => (Some(pattern(tools)?), value),
+        None => (None, text),
+    };
+    Ok(Scoped {
+        tools,
+        value: T::read(value)?,
+    })
+}

@@ -1,0 +1,162 @@
+//! Patterns of names: tools, prompts, and addresses of resources.
+//!
+//! `*` stands for any characters, `/` among them, `?` for one, `[a-z]` for one of a set, `{a,b}` for one of several, and
+//! a backslash takes the meaning of the next character away.
+
+use std::fmt;
+
+use globset::{GlobBuilder, GlobMatcher};
+
+/// A pattern of names.
+#[derive(Clone)]
+pub struct Pattern {
+    text: Box<str>,
+    exact: Matcher,
+    /// The same pattern for folded names, see [`folded`].
+    folded: Matcher,
+}
+
+#[derive(Clone)]
+enum Matcher {
+    Literal(Box<str>),
+    Glob(Box<GlobMatcher>),
+}
+
+/// A text that is no pattern: an unclosed `[` or `{`, a set without an end, a backslash at the end, or nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct PatternError(String);
+
+impl Pattern {
+    /// Reads a pattern.
+    ///
+    /// # Errors
+    /// See [`PatternError`].
+    pub fn read(text: &str) -> Result<Self, PatternError> {
+        if text.is_empty() {
+            return Err(PatternError("a pattern has at least one character".into()));
+        }
+        Ok(Self {
+            text: text.into(),
+            exact: Matcher::read(text)?,
+            folded: Matcher::read(&folded(text))?,
+        })
+    }
+
+    /// Returns the pattern as it was written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Says whether the name is one of the pattern's, character by character. A permission asks this.
+    pub fn matches(&self, name: &str) -> bool {
+        self.exact.matches(name)
+    }
+
+    /// Says whether the name, or a name that a server may take for the same, is one of the pattern's: one that differs in
+    /// case, white space or invisible characters. A denial asks this.
+    pub fn may_match(&self, name: &str) -> bool {
+        self.exact.matches(name) || self.folded.matches(&folded(name))
+    }
+}
+
+impl Matcher {
+    fn read(text: &str) -> Result<Self, PatternError> {
+        if !text.contains(['*', '?', '[', ']', '{', '}', '\\']) {
+            return Ok(Self::Literal(text.into()));
+        }
+        let glob = GlobBuilder::new(text)
+            .literal_separator(false)
+            .backslash_escape(true)
+            .build();
+        let glob = glob.map_err(|error| PatternError(error.kind().to_string()))?;
+        Ok(Self::Glob(Box::new(glob.compile_matcher())))
+    }
+
+    fn matches(&self, name: &str) -> bool {
+        match self {
+            Self::Literal(text) => **text == *name,
+            Self::Glob(glob) => glob.is_match(name),
+        }
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Pattern {}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:?}", self.text)
+    }
+}
+
+/// Returns a name without white space, control and invisible characters, in lower case: names that fold to the same
+/// text are the same to a denial, for a server may trim a name, or look it up regardless of case.
+pub(crate) fn folded(name: &str) -> String {
+    let kept = name
+        .chars()
+        .filter(|c| !c.is_whitespace() && !is_unseen(*c));
+    kept.flat_map(char::to_lowercase).collect()
+}
+
+/// Says whether a character is drawn as nothing: a control character, or one that Unicode lists as
+/// Default_Ignorable_Code_Point.
+fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pattern(text: &str) -> Pattern {
+        Pattern::read(text).unwrap()
+    }
+
+    #[test]
+    fn a_star_is_any_characters_and_a_name_without_one_is_itself() {
+        assert!(pattern("delete_*").matches("delete_repo"));
+        assert!(pattern("delete_*").matches("delete_"));
+        assert!(!pattern("delete_*").matches("undelete_repo"));
+        assert!(pattern("file:///a/*").matches("file:///a/b/c"));
+        assert!(pattern("{get,list}_?").matches("get_x"));
+        assert!(pattern("a\\*").matches("a*") && !pattern("a\\*").matches("ab"));
+        assert!(pattern("read").matches("read") && !pattern("read").matches("reader"));
+    }
+
+    #[test]
+    fn a_denial_sees_through_spelling_and_a_permission_does_not() {
+        for name in [
+            "Delete_Repo",
+            " delete_repo ",
+            "delete\u{200b}_repo",
+            "delete_repo\u{e0041}",
+            "DELETE_REPO\n",
+        ] {
+            assert!(pattern("delete_*").may_match(name), "{name:?}");
+            assert!(!pattern("delete_repo").matches(name), "{name:?}");
+        }
+        assert!(pattern("Delete_*").may_match("delete_x"));
+    }
+
+    #[test]
+    fn what_is_no_pattern_says_why() {
+        for text in ["", "[a", "{a", "a\\", "[z-a]"] {
+            assert!(
+                !Pattern::read(text).unwrap_err().to_string().is_empty(),
+                "{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The things that a message of the host names.
+//!
+//! Servers read JSON in more than one way: of two members with one name some take the first and some the last, and Go's
+//! `encoding/json` takes a member whatever its case. A message that could name two things is refused: the policy would
+//! judge the one and the server do the other.
+
+use std::borrow::Cow;
+
+use crate::frame::{Frame, Object, string};
+
+use super::pattern::folded;
+
+/// A thing that a request asks the server for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// A call of a tool, by its name.
+    Tool(String),
+    /// A prompt, by its name: its messages, or completions of its arguments.
+    Prompt(String),
+    /// A resource or a template of resources, by its URI: its content, completions, notifications about it.
+    Resource(String),
+}
+
+/// The reason why a message is not judged: the member that makes it ambiguous, or that is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unclear {
+    /// The member of this name stands there twice, in one spelling or in two that servers take for the same.
+    Twice(String),
+    /// The member of this name is missing, or no string.
+    Missing(&'static str),
+}
+
+/// Members of a message of which the policy must see the one that the server sees.
+const MESSAGE: &[&str] = &["method", "params", "id", "jsonrpc"];
+const PARAMS: &[&str] = &["name", "uri", "ref", "arguments", "notifications", "task"];
+const REFERENCE: &[&str] = &["type", "name", "uri"];
+
+/// Returns the things that a request or notification of the host names.
+///
+/// # Errors
+/// See [`Unclear`].
+pub fn asked(frame: &Frame) -> Result<Vec<Asked>, Unclear> {
+    let Some(method) = frame.method() else {
+        return Ok(Vec::new());
+    };
+    unique(&frame.names(None), MESSAGE)?;
+    let method = folded(method);
+    let mut wants = match method.as_str() {
+        "tools/call" | "prompts/get" | "completion/complete" | "subscriptions/listen" => true,
+        method => method.starts_with("resources/") && !method.ends_with("list"),
+    };
+    // A notification that has the name of a request may be carried out as one.
+    wants &= frame.member("params").is_some() || frame.is_request();
+    if !wants {
+        return Ok(Vec::new());
+    }
+    unique(&frame.names(Some("params")), PARAMS)?;
+    let text = |name: &'static str| {
+        let value = frame.param(name).and_then(string);
+        value.ok_or(Unclear::Missing(name))
+    };
+    match method.as_str() {
+        "tools/call" => Ok(vec![Asked::Tool(text("name")?)]),
+        "prompts/get" => Ok(vec![Asked::Prompt(text("name")?)]),
+        "completion/complete" => reference(frame),
+        "subscriptions/listen" => subscribed(frame),
+        _ => Ok(vec![Asked::Resource(text("uri")?)]),
+    }
+}
+
+/// Returns the prompt or the template of a completion (MCP 2025-11-25, server/utilities/completion).
+fn reference(frame: &Frame) -> Result<Vec<Asked>, Unclear> {
+    let reference = frame.param("ref").and_then(Object::read);
+    let reference = reference.ok_or(Unclear::Missing("ref"))?;
+    unique(&reference.names(), REFERENCE)?;
+    let text = |name| reference.get(name).and_then(string);
+    let named = [
+        text("name").map(Asked::Prompt),
+        text("uri").map(Asked::Resource),
+    ];
+    let named: Vec<_> = named.into_iter().flatten().collect();
+    match named.is_empty() {
+        true => Err(Unclear::Missing("ref.name")),
+        false => Ok(named),
+    }
+}
+
+/// Returns the resources that a host wants notifications about (MCP 2026-07-28, basic/patterns/subscriptions).
+fn subscribed(frame: &Frame) -> Result<Vec<Asked>, Unclear> {
+    let Some(wanted) = frame.param("notifications").and_then(Object::read) else {
+        return Ok(Vec::new());
+    };
+    const RESOURCES: &str = "resourceSubscriptions";
+    unique(&wanted.names(), &[RESOURCES])?;
+    let Some(uris) = wanted.get(RESOURCES) else {
+        return Ok(Vec::new());
+    };
+    let uris: Vec<String> = serde_json::from_str(uris).map_err(|_| Unclear::Missing(RESOURCES))?;
+    Ok(uris.into_iter().map(Asked::Resource).collect())
+}
+
+/// Refuses two members of one name, among those that matter, and one that is only nearly of that name.
+pub(super) fn unique(names: &[Cow<'_, str>], known: &[&'static str]) -> Result<(), Unclear> {
+    let mut seen: Vec<&str> = Vec::new();
+    for name in names {
+        let plain = known.iter().find(|known| **known == *name);
+        let near = plain.or_else(|| {
+            let name = folded(name);
+            known.iter().find(|known| folded(known) == name)
+        });
+        if let Some(known) = near {
+            if plain.is_none() || seen.contains(known) {
+                return Err(Unclear::Twice(name.clone().into_owned()));
+            }
+            seen.push(known);
+        }
+    }
+    Ok(())
+}
