@@ -6,7 +6,9 @@
 //! too: one function decides for a list and for a call.
 
 pub mod access;
+pub mod breaker;
 mod catalog;
+pub mod limit;
 mod lists;
 mod pattern;
 mod refusal;
