@@ -11,6 +11,7 @@ mod catalog;
 pub mod limit;
 mod lists;
 mod pattern;
+pub mod pins;
 mod refusal;
 pub mod request;
 mod rule;
