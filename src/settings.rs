@@ -34,6 +34,7 @@ use crate::bridge;
 use crate::cli::{BridgeOptions, KeyArgs, NetworkArgs, SignInArgs, TargetArgs};
 use crate::clock::Clock;
 use crate::header_secrets::Template;
+use crate::policy::Rules;
 use crate::process::argv::Argv;
 use crate::proxy::Proxies;
 use crate::random;
@@ -375,6 +376,7 @@ pub fn bridge(
         ping_interval: args.ping_interval.or(default_ping).and_then(positive),
         extensions: Vec::new(),
         cache_ttl: args.cache_ttl.filter(|ttl| !ttl.is_zero()),
+        policy: Rules::default(),
         now,
         random_fraction: random::fraction,
     }

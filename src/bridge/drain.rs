@@ -55,6 +55,9 @@ impl<R: Remote> Bridge<R> {
             // A reader that has left has had all it wanted.
             self.host_unreachable |= self.out.is_closed();
             self.take_unread_lines(&mut inputs.lines).await;
+            if let Some(enforcement) = &self.enforcement {
+                self.unsent.extend(enforcement.held());
+            }
             let is_asked = *inputs.user_awaited.borrow();
             self.answer_outstanding(is_asked).await;
         }

@@ -8,10 +8,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Authorizer;
+use crate::bridge::enforcement::Admission;
 use crate::bridge::outstanding::Outstanding;
 use crate::bridge::settings::Settings;
 use crate::bridge::startup::Startup;
 use crate::era::{Arrival, ExchangeId, Post};
+use crate::frame::{Frame, Id};
 
 /// The parts that all exchanges share.
 pub(super) struct Exchanges<R> {
@@ -48,6 +50,12 @@ pub(super) enum ExchangeEvent {
     Waiting(ExchangeId, Option<Waiting>),
     /// The exchange was opened for one answer, and stands as long as the session.
     Standing(ExchangeId),
+    /// The policy has decided on a message of the host that it could not decide on at once. Of a request the id is named.
+    Admitted(Option<Id>, Admission),
+    /// The policy asks the server.
+    Ask(Frame),
+    /// The policy has news for the host.
+    News(Frame),
 }
 
 impl ExchangeEvent {

@@ -13,6 +13,7 @@ mod credentials;
 mod drain;
 mod early_initialize;
 mod end;
+mod enforcement;
 mod exchanges;
 mod inflight;
 mod outstanding;
@@ -30,6 +31,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::yield_now;
 use tokio::time::{self, Instant};
@@ -42,6 +44,7 @@ use crate::frame::{BridgeError, Frame, Id, Malformed, Parsed};
 use crate::remote::Remote;
 use crate::stdio::{Line, Written};
 pub use end::{Ended, Outcome, Stop};
+use enforcement::Admission;
 use exchanges::ExchangeEvent;
 use retry::{tick, until};
 pub use settings::Settings;
@@ -164,11 +167,64 @@ impl<R: Remote> Bridge<R> {
         self.write(Written::One(malformed.reply())).await
     }
 
-    /// Passes a frame of the host on. Every frame of the host that is sent comes through here once: the place for a policy
-    /// that refuses calls, as the first statement, for `early_initialize` may give out a handshake that must then be sent.
-    /// A refusal is an error given to `reply`; a notification that is refused is dropped.
+    /// Takes a frame of the host. Every frame of the host that is sent comes through here once, and here the policy decides
+    /// on it: before `early_initialize` gives out a handshake that must then be sent.
     async fn frame_from_host(&mut self, frame: Frame) -> Result<(), WriterGone> {
         tracing::debug!(?frame, "from the host");
+        let Some(enforcement) = self.enforcement.clone() else {
+            return self.pass_on(frame).await;
+        };
+        if let Some(id) = frame.cancels()
+            && enforcement.cancel(&id)
+        {
+            return match self.inflight.cancel(&id) {
+                Some(written) => self.write(written).await,
+                None => Ok(()),
+            };
+        }
+        let id = frame.id().filter(|_| frame.is_request()).cloned();
+        let mut admission = Box::pin(Arc::clone(&enforcement).admit(frame));
+        if let Some(admission) = (&mut admission).now_or_never() {
+            return self.on_admission(id.as_ref(), admission).await;
+        }
+        let token = match &id {
+            Some(id) => enforcement.hold(id),
+            None => CancellationToken::new(),
+        };
+        let events = self.exchanges.events.clone();
+        self.tracker.spawn(async move {
+            if let Some(admission) = token.run_until_cancelled(admission).await {
+                let _ = events.send(ExchangeEvent::Admitted(id, admission)).await;
+            }
+        });
+        Ok(())
+    }
+
+    /// Carries out the policy's decision on a message of the host.
+    async fn on_admission(
+        &mut self,
+        id: Option<&Id>,
+        admission: Admission,
+    ) -> Result<(), WriterGone> {
+        match admission {
+            Admission::Pass(frame, request) => {
+                if let (Some(enforcement), Some(id), Some(request)) =
+                    (&self.enforcement, id, request)
+                {
+                    enforcement.note(id, *request);
+                }
+                self.pass_on(frame).await
+            }
+            Admission::Answer(answer) => match self.inflight.close(answer) {
+                Some(written) => self.write(written).await,
+                None => Ok(()),
+            },
+            Admission::Drop => Ok(()),
+        }
+    }
+
+    /// Passes a frame of the host on to the translator.
+    async fn pass_on(&mut self, frame: Frame) -> Result<(), WriterGone> {
         if let Some(id) = frame
             .id()
             .filter(|_| frame.method() == Some("server/discover"))
@@ -240,6 +296,10 @@ impl<R: Remote> Bridge<R> {
         let Some(written) = self
             .early_initialize
             .early_result(is_locked)
+            .map(|answer| match &self.enforcement {
+                Some(enforcement) => enforcement.early(answer),
+                None => answer,
+            })
             .and_then(|answer| self.inflight.close(answer))
         else {
             return Ok(());
@@ -297,6 +357,19 @@ impl<R: Remote> Bridge<R> {
                 self.translator.on_timer(token, &mut actions);
                 self.perform(actions).await
             }
+            ExchangeEvent::Admitted(id, admission) => {
+                let enforcement = self.enforcement.as_ref();
+                let is_held = id
+                    .as_ref()
+                    .is_none_or(|id| enforcement.is_some_and(|it| it.release(id)));
+                match is_held {
+                    true => self.on_admission(id.as_ref(), admission).await,
+                    // The host has cancelled it in the meantime.
+                    false => Ok(()),
+                }
+            }
+            ExchangeEvent::Ask(frame) => self.translate([frame]).await,
+            ExchangeEvent::News(frame) => self.write(Written::One(frame)).await,
             ExchangeEvent::Arrivals(exchange, arrivals) => {
                 for arrival in arrivals {
                     // A closed exchange is not heard any more, whatever it had in the queue.
@@ -331,6 +404,9 @@ impl<R: Remote> Bridge<R> {
             match action {
                 Action::Reply(frame) => self.reply(frame).await?,
                 Action::Cancelled(id) => {
+                    if let Some(enforcement) = &self.enforcement {
+                        enforcement.forget(&id);
+                    }
                     if let Some(written) = self.inflight.cancel(&id) {
                         self.write(written).await?;
                     }
@@ -370,12 +446,17 @@ impl<R: Remote> Bridge<R> {
     }
 
     /// Passes a message to the host: one of the server, or an error that answers a request of the host. Every answer of
-    /// the server passes here, also while the bridge drains, in the host's era and under the host's id: the place for a
-    /// policy that trims or replaces results, as the first statement: `close` forgets the method of the request. Only a
-    /// response has an open request; a request of the server may have the same id. The result of a call that became a task
-    /// may come as the answer to `tasks/result` or `tasks/get`. An early `initialize` and the errors of a bridge that drains
-    /// do not pass.
-    async fn reply(&mut self, frame: Frame) -> Result<(), WriterGone> {
+    /// the server passes here, also while the bridge drains, in the host's era and under the host's id, and here the policy
+    /// trims or replaces it. Only a response has an open request; a request of the server may have the same id. The result
+    /// of a call that became a task may come as the answer to `tasks/result` or `tasks/get`. The errors of a bridge that
+    /// drains do not pass.
+    async fn reply(&mut self, mut frame: Frame) -> Result<(), WriterGone> {
+        if let Some(enforcement) = self.enforcement.clone() {
+            match enforcement.inbound(frame).await {
+                Some(passed) => frame = passed,
+                None => return Ok(()),
+            }
+        }
         if let Some(identity) = self.early_initialize.identity(&frame) {
             self.memory.remember_identity(identity);
         }

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 
 use crate::era::{Protocol, Transport};
+use crate::policy::Rules;
 use crate::server_cache::ServerCache;
 
 /// The settings of one run.
@@ -40,6 +41,8 @@ pub struct Settings {
     pub server: String,
     /// The facts learned about the server, and the place to keep more of them.
     pub facts: ServerCache,
+    /// The rules for what the host may list and call.
+    pub policy: Rules,
     /// The wall clock.
     pub now: fn() -> SystemTime,
     /// A function that returns a random number from 0 to 1 ([`crate::random::fraction`]): the part of the longest delay
@@ -65,6 +68,7 @@ impl Settings {
             awaits_sign_in: watch::Sender::new(false),
             server: String::new(),
             facts: ServerCache::nowhere(),
+            policy: Rules::default(),
             now,
             random_fraction: || 0.0,
         }

@@ -15,6 +15,7 @@ use crate::auth::Authorizer;
 use crate::bridge::conversation::Conversation;
 use crate::bridge::early_initialize::EarlyInitialize;
 use crate::bridge::end::Stop;
+use crate::bridge::enforcement::Enforcement;
 use crate::bridge::exchanges::{ExchangeEvent, Exchanges, Waiting};
 use crate::bridge::inflight::Inflight;
 use crate::bridge::outstanding::Outstanding;
@@ -56,6 +57,8 @@ pub(super) struct Bridge<R> {
     pub(super) inflight: Inflight,
     pub(super) conversation: Conversation,
     pub(super) early_initialize: EarlyInitialize,
+    /// The policy, where there is one.
+    pub(super) enforcement: Option<Arc<Enforcement>>,
     /// The reason why the server has not answered the `initialize` to which the host has an answer that is none of the
     /// server's.
     pub(super) unanswered_initialize: Option<Reason>,
@@ -121,6 +124,7 @@ impl<R: Remote> Bridge<R> {
                 ping
             }),
         };
+        let enforcement = Enforcement::new(&settings.policy, events_in.clone());
         let memory = ServerMemory::new(settings.facts.clone(), settings.now);
         let bridge = Self {
             translator: Translator::new(memory.options(&settings)),
@@ -128,6 +132,7 @@ impl<R: Remote> Bridge<R> {
             inflight: Inflight::default(),
             conversation: Conversation::default(),
             unanswered_initialize: None,
+            enforcement,
             early_initialize: EarlyInitialize::new(settings.server.clone(), memory.identity()),
             running: HashMap::new(),
             tracker: TaskTracker::new(),

@@ -33,6 +33,7 @@ pub async fn run(mut args: BridgeArgs, env: &Environment, stderr: &Output) -> Re
     let arguments = Arguments {
         target: &args.target,
         options: &args.options,
+        policy: &args.policy,
         env,
         stderr,
         announce: SignInTexts::of_a_bridge(&args.target.sign_in, env).announce_on(stderr),

@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::auth::net::http::Http;
 use crate::auth::{self, Announce, Authorizer, PendingSignIn};
 use crate::bridge::{self, Outcome, Parts, Stop};
-use crate::cli::{BridgeOptions, TargetArgs};
+use crate::cli::{BridgeOptions, PolicyArgs, TargetArgs};
 use crate::commands::recording;
 use crate::commands::vault_headers::Secrets;
 use crate::header_secrets;
@@ -42,6 +42,7 @@ const NONE: &str = "none";
 pub(super) struct Arguments<'a> {
     pub(super) target: &'a TargetArgs,
     pub(super) options: &'a BridgeOptions,
+    pub(super) policy: &'a PolicyArgs,
     pub(super) env: &'a Environment,
     pub(super) stderr: &'a Output,
     /// The function that says where to sign in.
@@ -75,6 +76,7 @@ impl Connection {
         let recorder = recording::begin(options, &target, (!is_silent).then_some(stderr))?;
         let account = &arguments.target.sign_in.account;
         let mut settings = settings::bridge(options, &target, account, env);
+        settings.policy = settings::policy::rules(arguments.policy);
         let authorizer = authorizer_of(&target, &vault, arguments, recorder.as_ref())?;
         let authorizer = Arc::new(authorizer);
         settings.extensions = authorizer.extensions();

@@ -1,0 +1,306 @@
+//! The policy, carried out: on each message of the host before the translator, and on each answer before the host.
+//!
+//! Messages are in the host's words here, whatever era the server speaks. The order of the checks is fixed, and stands in
+//! [`Enforcement::judge`] and [`Enforcement::inbound`]. A check may have to wait, for a list that the bridge asks the server
+//! for, for a lock or for a limit; the loop polls an admission once, and where it is not decided at once the request goes on
+//! in a task of its own, while others pass it.
+
+mod asks;
+mod requests;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::bridge::exchanges::ExchangeEvent;
+use crate::era::protocol::META_VERSION;
+use crate::frame::{Frame, Id, Object, string};
+use crate::policy::request::{Asked, asked};
+use crate::policy::{Catalog, Kind, Refusal, Rules, elements, trim};
+pub(super) use requests::Request;
+
+/// The policy of one run of the bridge, and what it knows of the server.
+pub(super) struct Enforcement {
+    rules: Rules,
+    /// The way to the loop.
+    events: mpsc::Sender<ExchangeEvent>,
+    state: Mutex<State>,
+    /// Held while the bridge asks the server for its tools: one listing at a time.
+    listing: tokio::sync::Mutex<()>,
+    /// The beginning of the ids of the bridge's own requests, which no host can guess.
+    own: String,
+}
+
+#[derive(Default)]
+struct State {
+    catalog: Catalog,
+    /// Tools that are hidden for another reason than their names and annotations, by name.
+    hidden: HashMap<Box<str>, Refusal>,
+    /// The requests of the host that have passed and are not answered yet.
+    requests: HashMap<Id, Request>,
+    /// The requests that are not decided yet.
+    held: HashMap<Id, CancellationToken>,
+    /// The bridge's own requests.
+    asks: HashMap<Id, oneshot::Sender<Frame>>,
+    asked: u64,
+    /// The `_meta` of the host's last request, for the bridge's own (MCP 2026-07-28, basic).
+    meta: Option<String>,
+}
+
+/// A decision on a message of the host.
+#[derive(Debug)]
+pub(super) enum Admission {
+    /// It is sent on. A request is noted until it is answered.
+    Pass(Frame, Option<Box<Request>>),
+    /// It is answered here.
+    Answer(Frame),
+    /// It is a notification that is not sent.
+    Drop,
+}
+
+impl Enforcement {
+    /// Makes the policy of a run; `None` where there is nothing to enforce.
+    pub(super) fn new(rules: &Rules, events: mpsc::Sender<ExchangeEvent>) -> Option<Arc<Self>> {
+        if rules.is_empty() {
+            return None;
+        }
+        let salt = crate::random::bytes::<8>().map_or(0, u64::from_ne_bytes);
+        let catalog = Catalog::new(rules.validate_arguments.is_some());
+        Some(Arc::new(Self {
+            rules: rules.clone(),
+            events,
+            state: Mutex::new(State {
+                catalog,
+                ..State::default()
+            }),
+            listing: tokio::sync::Mutex::new(()),
+            own: format!("mcpipe-{salt:016x}-"),
+        }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Decides on a message of the host. To be dropped when the host cancels the request.
+    pub(super) async fn admit(self: Arc<Self>, frame: Frame) -> Admission {
+        if frame.is_response() {
+            return Admission::Pass(frame, None);
+        }
+        let mut request = Request::of(&frame);
+        match self.judge(&frame, &mut request).await {
+            Ok(()) => {
+                let noted = frame.is_request().then(|| Box::new(request));
+                Admission::Pass(frame, noted)
+            }
+            Err(refusal) => match frame.id().filter(|_| frame.is_request()) {
+                Some(id) => Admission::Answer(answer(id, &refusal, &frame)),
+                None => Admission::Drop,
+            },
+        }
+    }
+
+    /// The checks of a message of the host, in their order.
+    async fn judge(&self, frame: &Frame, request: &mut Request) -> Result<(), Refusal> {
+        let things = match asked(frame) {
+            Ok(things) => things,
+            Err(unclear) => {
+                self.unless_dry(Err(unclear.into()))?;
+                Vec::new()
+            }
+        };
+        if frame.is_request()
+            && let Some(meta) = frame.param("_meta")
+        {
+            self.state().meta = Some(meta.to_owned());
+        }
+        for thing in &things {
+            if let Asked::Tool(name) = thing {
+                request.tool = Some(name.as_str().into());
+                if self.needs_definition() {
+                    let known = self.know_tools().await;
+                    self.unless_dry(known)?;
+                }
+            }
+            let decided = self.access(thing);
+            self.unless_dry(decided)?;
+        }
+        // Sizes: `--max-arguments`, `--max-depth`.
+        // Arguments against the tool's own schema: `--validate-arguments`.
+        // The circuit breaker, then rates and concurrency.
+        // The audit's line, last: it says that the call is sent.
+        Ok(())
+    }
+
+    /// Decides on one thing by its name and its annotations, and by what else hides a tool. Lists ask it too.
+    fn access(&self, thing: &Asked) -> Result<(), Refusal> {
+        let state = self.state();
+        if let Asked::Tool(name) = thing
+            && let Some(refusal) = state.hidden.get(name.as_str())
+        {
+            return Err(refusal.clone());
+        }
+        let is_read_only = |name: &str| state.catalog.tool(name).map(|tool| tool.is_read_only);
+        self.rules.asked(thing, is_read_only)
+    }
+
+    /// Says whether a rule asks for more of a tool than its name.
+    fn needs_definition(&self) -> bool {
+        self.rules.read_only.is_some() || self.rules.validate_arguments.is_some()
+    }
+
+    /// Returns a decision; with `--policy-dry-run` a refusal is only said.
+    fn unless_dry(&self, decided: Result<(), Refusal>) -> Result<(), Refusal> {
+        match decided {
+            Err(refusal) if self.rules.dry_run => {
+                tracing::warn!("would be refused: {}", refusal.message);
+                Ok(())
+            }
+            Err(refusal) => {
+                tracing::warn!("refused: {}", refusal.message);
+                Err(refusal)
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Takes a message on its way to the host. Returns it as the host may see it; `None` where the host may not, or where
+    /// it answers a request of the bridge's own.
+    pub(super) async fn inbound(&self, frame: Frame) -> Option<Frame> {
+        if !frame.is_response() {
+            return self.notified(frame);
+        }
+        let (own, request) = {
+            let mut state = self.state();
+            let id = frame.id();
+            let own = id.and_then(|id| state.asks.remove(id));
+            (own, id.and_then(|id| state.requests.remove(id)))
+        };
+        if let Some(own) = own {
+            let _ = own.send(frame);
+            return None;
+        }
+        let Some(request) = request else {
+            return Some(frame);
+        };
+        // The audit's line and the limits' accounts.
+        let frame = match Kind::of(&request.method) {
+            Some(kind) => self.list(frame, kind, request.cursor.as_deref()),
+            None => frame,
+        };
+        // `--sanitize`, then `--max-result`.
+        Some(frame)
+    }
+
+    /// Takes the answer to a handshake that is given from memory, while the server's is still to come.
+    #[expect(
+        clippy::unused_self,
+        reason = "texts of the server are in it, which rules judge"
+    )]
+    pub(super) fn early(&self, answer: Frame) -> Frame {
+        answer
+    }
+
+    /// Takes a notification or a request of the server.
+    fn notified(&self, frame: Frame) -> Option<Frame> {
+        match frame.method() {
+            Some("notifications/tools/list_changed") => self.state().catalog.expire(),
+            Some("notifications/resources/updated") => {
+                let uri = frame.param("uri").and_then(string)?;
+                if self.access(&Asked::Resource(uri)).is_err() && !self.rules.dry_run {
+                    return None;
+                }
+            }
+            _ => {}
+        }
+        Some(frame)
+    }
+
+    /// Takes a page of a list: notes its tools, and returns it without what is hidden.
+    fn list(&self, frame: Frame, kind: Kind, cursor: Option<&str>) -> Frame {
+        if kind == Kind::Tools {
+            self.note_page(&frame, cursor);
+        }
+        let trimmed = trim(&frame, kind, |name, _| {
+            let name = name.to_owned();
+            let decided = match kind {
+                Kind::Tools => self.access(&Asked::Tool(name)),
+                Kind::Prompts => self.access(&Asked::Prompt(name)),
+                Kind::Resources | Kind::Templates => self.access(&Asked::Resource(name)),
+            };
+            decided.is_ok() || self.rules.dry_run
+        });
+        if !trimmed.hidden.is_empty() {
+            let (list, hidden) = (kind.member(), trimmed.hidden.len());
+            tracing::info!(list, hidden, "hidden by the policy");
+        }
+        trimmed.frame
+    }
+
+    fn note_page(&self, frame: &Frame, cursor: Option<&str>) {
+        if self.needs_definition()
+            && let Some(tools) = elements(frame, Kind::Tools)
+        {
+            let next = frame.member_in("result", "nextCursor").and_then(string);
+            self.state().catalog.take_page(cursor, &tools, next);
+        }
+    }
+
+    /// Notes a request that is sent.
+    pub(super) fn note(&self, id: &Id, request: Request) {
+        self.state().requests.insert(id.clone(), request);
+    }
+
+    /// Notes that a request is not decided yet. Its task ends with the token.
+    pub(super) fn hold(&self, id: &Id) -> CancellationToken {
+        let token = CancellationToken::new();
+        self.state().held.insert(id.clone(), token.clone());
+        token
+    }
+
+    /// Says whether the request was held, and holds it no longer.
+    pub(super) fn release(&self, id: &Id) -> bool {
+        self.state().held.remove(id).is_some()
+    }
+
+    /// Forgets a request that the host has cancelled. Says whether it was held, and so has not been sent.
+    pub(super) fn cancel(&self, id: &Id) -> bool {
+        let held = self.state().held.remove(id);
+        if let Some(token) = &held {
+            token.cancel();
+        }
+        held.is_some()
+    }
+
+    /// Forgets a request that is owed no answer any more.
+    pub(super) fn forget(&self, id: &Id) {
+        self.state().requests.remove(id);
+    }
+
+    /// Returns the requests that are not decided yet, and so have not been sent.
+    pub(super) fn held(&self) -> Vec<Id> {
+        self.state().held.keys().cloned().collect()
+    }
+}
+
+/// Returns the answer to a request that is refused.
+fn answer(id: &Id, refusal: &Refusal, request: &Frame) -> Frame {
+    if !refusal.as_result || request.method() != Some("tools/call") {
+        return refusal.error().reply(id);
+    }
+    let said = match &refusal.hint {
+        Some(hint) => format!("{} {}", refusal.message, crate::text::capitalised(hint)),
+        None => refusal.message.clone(),
+    };
+    let mut result = Object::default();
+    let content = serde_json::json!([{ "type": "text", "text": said }]);
+    result.set("content", content.to_string());
+    result.set("isError", "true");
+    if request.meta(META_VERSION).is_some() {
+        // MCP 2026-07-28, basic, "Result types".
+        result.set("resultType", "\"complete\"");
+    }
+    Frame::result(id, &result.text())
+}

@@ -1,0 +1,25 @@
+//! A request of the host that has passed: the facts that its answer is judged by.
+
+use crate::frame::{Frame, string};
+
+/// A request of the host, from its admission to its answer.
+#[derive(Debug, Default)]
+pub(in crate::bridge) struct Request {
+    /// The method.
+    pub(super) method: Box<str>,
+    /// The tool, for a call of one.
+    pub(super) tool: Option<Box<str>>,
+    /// The cursor of the page, for a list.
+    pub(super) cursor: Option<String>,
+}
+
+impl Request {
+    /// Returns the facts of a message of the host.
+    pub(super) fn of(frame: &Frame) -> Self {
+        Self {
+            method: frame.method().unwrap_or_default().into(),
+            tool: None,
+            cursor: frame.param("cursor").and_then(string),
+        }
+    }
+}
