@@ -8,6 +8,8 @@
 pub mod access;
 pub mod breaker;
 mod catalog;
+pub mod depth;
+mod json_strings;
 pub mod limit;
 mod lists;
 mod pattern;
@@ -15,6 +17,7 @@ pub mod pins;
 mod refusal;
 pub mod request;
 mod rule;
+pub mod sanitize;
 
 pub use catalog::{Catalog, Tool};
 pub use lists::{Kind, Trimmed, elements, trim};
