@@ -35,6 +35,7 @@
 //! | | [`proxy`], [`redirect`], [`address_class`] | the proxy of a request; rules of redirects; kinds of IP addresses |
 //! | | [`http_fields`], [`content_coding`] | header fields that the server's and the sign-in's client both read; compressed bodies |
 //! | | [`server_cache`] | one JSON file per server: its era, its discover result; nothing secret |
+//! | | [`shared_limits`] | the limits on calls that all processes of the machine share: one small file per server and account |
 //! | | [`recorder`], [`ledger`] | `--record`, and the append-only file behind it |
 //! | | [`process`] | the only constructor of child processes; the programs that the user names, with their bounds |
 //! | | [`named_file`] | files that the user names: secrets, certificates, headers |
@@ -143,6 +144,7 @@ pub mod report;
 pub mod secret;
 pub mod server_cache;
 pub mod settings;
+pub mod shared_limits;
 pub mod sse;
 pub mod stdio;
 pub mod store;

@@ -50,6 +50,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "ledger",
             "recorder",
             "server_cache",
+            "shared_limits",
             "mcp_remote",
             "named_file",
         ],

@@ -166,6 +166,14 @@ impl VaultPaths {
             .join(format!("note-{}.json", hex_digest(name)))
     }
 
+    /// Returns the path of what processes count of a server and account for the user's limits, without an ending.
+    pub fn limits(&self, url: &str, account: &str) -> PathBuf {
+        // The name does not tell which servers are used.
+        let name = hex_digest(&format!("{account}\n{url}"));
+        let name = name.get(..32).unwrap_or(&name);
+        self.key_directory.join("limits").join(name)
+    }
+
     /// Makes the vault's directory, or checks that it is private.
     ///
     /// # Errors

@@ -142,6 +142,13 @@ impl State {
         processes
     }
 
+    /// Returns the limits for which this process has calls under way, and their numbers. Process 0 has none.
+    pub fn all_under_way_of(&self, process: u64) -> Vec<(u64, u64)> {
+        let records = self.records.iter().filter(|record| record.process != 0);
+        let own = records.filter(|record| record.process == process && record.value > 0);
+        own.map(|record| (record.limit, record.value)).collect()
+    }
+
     /// Forgets the calls of a process that has ended.
     pub fn forget(&mut self, process: u64) {
         self.records
@@ -226,6 +233,8 @@ mod tests {
         let mut state = some();
         state.forget(0xfeed);
         state.forget(0);
+        assert_eq!(state.all_under_way_of(0), []);
+        assert_eq!(state.all_under_way_of(0xbeef), [(9, 3)]);
         assert_eq!((state.under_way(9), state.full_at(7)), (3, 1000));
     }
 

@@ -10,6 +10,7 @@
 //! On Windows, files inherit what the user's local application data directory allows; nothing is checked there.
 
 mod error;
+mod shared;
 #[cfg(unix)]
 pub(in crate::store) mod unix;
 #[cfg(not(unix))]
@@ -32,6 +33,7 @@ pub(in crate::store) use windows as system;
 
 pub use error::Error;
 pub(in crate::store) use error::{MAKE, Stamp};
+pub use shared::{SharedContent, SharedFile};
 
 /// A file of ours, open for reading, that no other user may read.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use rustix::fs::OFlags;
@@ -159,6 +159,19 @@ pub(in crate::store) fn check_directory(path: &Path, chosen: bool) -> Result<(),
         });
     }
     Ok(())
+}
+
+/// Says whether no name leads to the file any more.
+pub(in crate::store) fn is_removed(metadata: &Metadata) -> bool {
+    metadata.nlink() == 0
+}
+
+pub(in crate::store) fn read_at(file: &File, into: &mut [u8], offset: u64) -> io::Result<usize> {
+    file.read_at(into, offset)
+}
+
+pub(in crate::store) fn write_at(file: &File, bytes: &[u8]) -> io::Result<()> {
+    file.write_all_at(bytes, 0)
 }
 
 pub(in crate::store) fn rename(from: &Path, to: &Path) -> io::Result<()> {

@@ -3,6 +3,8 @@
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
+#[cfg(not(windows))]
+use std::io::{Read as _, Seek as _, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -72,6 +74,51 @@ pub(in crate::store) fn create_directory(path: &Path) -> io::Result<()> {
 
 pub(in crate::store) fn check_directory(_: &Path, _: bool) -> Result<(), Error> {
     Ok(())
+}
+
+/// Says no: a file that is open keeps its name until it is closed.
+pub(in crate::store) fn is_removed(_: &Metadata) -> bool {
+    false
+}
+
+#[cfg(windows)]
+pub(in crate::store) fn read_at(file: &File, into: &mut [u8], offset: u64) -> io::Result<usize> {
+    match std::os::windows::fs::FileExt::seek_read(file, into, offset) {
+        // ERROR_HANDLE_EOF
+        Err(error) if error.raw_os_error() == Some(38) => Ok(0),
+        read => read,
+    }
+}
+
+#[cfg(not(windows))]
+pub(in crate::store) fn read_at(
+    mut file: &File,
+    into: &mut [u8],
+    offset: u64,
+) -> io::Result<usize> {
+    file.seek(io::SeekFrom::Start(offset))?;
+    file.read(into)
+}
+
+#[cfg(windows)]
+pub(in crate::store) fn write_at(file: &File, mut bytes: &[u8]) -> io::Result<()> {
+    let mut offset = 0_u64;
+    while !bytes.is_empty() {
+        match std::os::windows::fs::FileExt::seek_write(file, bytes, offset)? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            written => {
+                offset = offset.saturating_add(u64::try_from(written).unwrap_or(u64::MAX));
+                bytes = bytes.get(written..).unwrap_or_default();
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(windows))]
+pub(in crate::store) fn write_at(mut file: &File, bytes: &[u8]) -> io::Result<()> {
+    file.rewind()?;
+    file.write_all(bytes)
 }
 
 /// Renames a file, after some attempts. Virus scanners and synchronisers hold new files open for a moment: access
