@@ -10,12 +10,13 @@ use mcpipe::logging::{self, LAST_LINES, Output, Reader};
 use mcpipe::process;
 use mcpipe::report::{Failure, Kind};
 use mcpipe::secret::live;
-use mcpipe::settings::Environment;
+use mcpipe::settings::{self, Environment};
 use mcpipe::store;
 
 fn main() -> ExitCode {
     process::keep_descriptors();
-    let cli = match cli::parse(std::env::args_os()) {
+    let words: Vec<_> = std::env::args_os().collect();
+    let cli = match cli::parse(words.iter().cloned()) {
         Ok(cli) => cli,
         // Help and version are no failures; clap knows which stream each belongs on.
         Err(ParseError::Help(help)) => {
@@ -29,6 +30,13 @@ fn main() -> ExitCode {
         }
     };
     let env = Environment::of_this_process();
+    let cli = match settings::configured(cli, &words, &env) {
+        Ok(cli) => cli,
+        Err(failure) => {
+            Output::direct(io::stderr()).say(&env.unquoted(failure.text()));
+            return failure.code();
+        }
+    };
     let stderr = stderr(&cli);
     let ended = run(cli, &env, &stderr);
     match &ended {
@@ -89,7 +97,7 @@ fn run(cli: Cli, env: &Environment, stderr: &Output) -> Result<(), Failure> {
     };
     // Evaluated for a log at debug only: to tell the flags that were given takes as long as the rest of the start.
     tracing::debug!(
-        about = %commands::preamble::about(commands::preamble::server(&cli)),
+        about = %commands::preamble::about(cli.server()),
         "mcpipe starts"
     );
     limits::raise_open_files();

@@ -5,6 +5,7 @@
 mod address;
 mod client;
 pub mod config_file;
+mod configured;
 pub mod environment;
 mod error;
 mod grants;
@@ -47,6 +48,7 @@ use crate::stdio;
 use crate::text::printable;
 use crate::tls;
 pub use address::{address, origin};
+pub use configured::{configured, configured_beside};
 pub use error::{Error, SERVER};
 pub(crate) use headers::given;
 pub use reread_headers::{Anew, keys_beside_signing_in};

@@ -178,6 +178,32 @@ pub struct TokenArgs {
 }
 
 impl Cli {
+    /// Returns the address of the server that the command is about, as typed.
+    pub fn server(&self) -> Option<&str> {
+        let url = match &self.command {
+            None => &self.bridge.target.url,
+            Some(Command::Login(args)) => &args.url,
+            Some(Command::Token(args)) => &args.target.url,
+            Some(Command::Logout(args)) => &args.url,
+            Some(Command::Status(args)) => &args.url,
+            Some(Command::Vault(_) | Command::Import(_) | Command::Helper) => return None,
+        };
+        url.as_deref()
+    }
+
+    /// Returns the flags of the connection, for a command that has them.
+    pub fn network_mut(&mut self) -> Option<&mut NetworkArgs> {
+        match &mut self.command {
+            None => Some(&mut self.bridge.target.network),
+            Some(Command::Login(args)) => Some(&mut args.network),
+            Some(Command::Token(args)) => Some(&mut args.target.network),
+            Some(Command::Logout(args)) => Some(&mut args.network),
+            Some(Command::Status(_) | Command::Vault(_) | Command::Import(_) | Command::Helper) => {
+                None
+            }
+        }
+    }
+
     /// Returns the log flags of the command, if it has any; those of a helper are in what is handed to it.
     pub fn log(&self) -> Option<&LogArgs> {
         Some(match &self.command {

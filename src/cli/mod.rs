@@ -7,9 +7,11 @@
 mod arguments;
 mod bridge;
 mod environment;
+mod given;
 mod given_flags;
 mod grants;
 pub mod import;
+mod keys;
 mod logging;
 pub mod mcp_remote;
 mod network;
@@ -24,12 +26,14 @@ pub use arguments::{
     BridgeArgs, Cli, Command, HELPER, LogoutArgs, StatusArgs, TargetArgs, TokenArgs,
 };
 pub use bridge::{BridgeOptions, ProtocolArg, TransportArg};
+pub use given::{Given, GivenFlag, Source, given};
 pub use given_flags::given_flags;
 pub use grants::{GrantArgs, KeyArgs};
+pub use keys::{Key, KeyKind, keys};
 pub use logging::{LogArgs, LogFormat};
-pub use network::NetworkArgs;
-pub use parse::parse;
-pub use policy::{PolicyArgs, RateLimitAs, Scoped};
+pub use network::{ConfiguredHeader, HeaderSource, NetworkArgs};
+pub use parse::{parse, value_mistake};
+pub use policy::{PolicyArgs, PolicyLayer, RateLimitAs, Scoped, policy_of};
 pub use sign_in::{DEFAULT_ACCOUNT, DpopArg, SignInArgs};
 pub use units::Port;
 pub use usage_error::{ParseError, TORN, UsageError};

@@ -1,5 +1,6 @@
 //! The flags of the connection to the server: headers, TLS, and timeouts.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -60,4 +61,38 @@ pub struct NetworkArgs {
     /// The largest message taken from either side
     #[arg(long, value_name = "BYTES", default_value = "134217728", value_parser = bytes, env = "MCPIPE_MAX_MESSAGE_SIZE")]
     pub max_message_size: u64,
+    /// Headers that configuration files set, those of the nearest table last.
+    #[arg(skip)]
+    pub configured: Vec<ConfiguredHeader>,
+}
+
+/// A header that a configuration file sets.
+#[derive(Clone, Debug)]
+pub struct ConfiguredHeader {
+    /// The key and its value.
+    pub header: HeaderSource,
+    /// The file and the line, for messages.
+    pub place: String,
+}
+
+/// The source of a header.
+#[derive(Clone)]
+pub enum HeaderSource {
+    /// `header`: name and value.
+    Line(String),
+    /// `header-file`: a file of such lines.
+    File(PathBuf),
+    /// `bearer`: the secret's name.
+    Bearer(String),
+}
+
+impl fmt::Debug for HeaderSource {
+    // A line may hold a secret.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Line(_) => "Line",
+            Self::File(_) => "File",
+            Self::Bearer(_) => "Bearer",
+        })
+    }
 }

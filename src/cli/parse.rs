@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 
+use clap::builder::Resettable;
+use clap::error::ErrorKind;
 use clap::{Args as _, CommandFactory as _, FromArgMatches as _, Subcommand as _};
 
 use crate::cli::arguments::{BridgeArgs, Cli, Command};
@@ -51,6 +53,23 @@ fn any(words: &[OsString]) -> Result<Cli, ParseError> {
         .try_get_matches_from(words)
         .and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches))
         .map_err(|error| ParseError::of(error, &command(), words))
+}
+
+/// Returns the mistake in the value of a flag that a file sets; `None` if the flag takes the value. `word` is flag and
+/// value in one word. The variables of the environment have no part in it.
+pub fn value_mistake(word: &str) -> Option<UsageError> {
+    let flags = BridgeArgs::augment_args(clap::Command::new("mcpipe"));
+    let flags = flags.mut_args(|argument| argument.env(Resettable::Reset));
+    let words = [OsString::from("mcpipe"), OsString::from(word)];
+    let error = flags.clone().try_get_matches_from(&words).err()?;
+    match error.kind() {
+        // The address is missing, and what the flag needs beside it: nothing is wrong with the value.
+        ErrorKind::MissingRequiredArgument => None,
+        _ => match ParseError::of(error, &flags, &words) {
+            ParseError::Usage(mistake) => Some(mistake),
+            ParseError::Help(_) => None,
+        },
+    }
 }
 
 #[cfg(test)]

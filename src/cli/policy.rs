@@ -1,15 +1,21 @@
 //! The flags of the guard rails: what a host may list and call, how often, and what is kept of it.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::builder::Resettable;
+use clap::{Args, FromArgMatches as _, ValueEnum};
 
 use crate::cli::units::{count, pattern, rate, small_bytes};
+use crate::cli::usage_error::ParseError;
 use crate::policy::{Pattern, Rate};
+
+/// The heading of these flags in `--help`, by which they are known.
+pub(super) const GUARD_RAILS: &str = "Guard rails";
 
 /// Tools, prompts and resources; pins, limits, texts, and the audit.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Guard rails")]
+#[command(next_help_heading = GUARD_RAILS)]
 pub struct PolicyArgs {
     /// Lists and calls only the tools of this pattern (* is any characters); may be given several times
     #[arg(long = "allow-tool", value_name = "PATTERN", value_parser = pattern, env = "MCPIPE_ALLOW_TOOL")]
@@ -89,6 +95,38 @@ pub struct PolicyArgs {
     /// Says and audits what would be refused, and refuses nothing
     #[arg(long, env = "MCPIPE_POLICY_DRY_RUN")]
     pub policy_dry_run: bool,
+    /// The guard rails of configuration files: the administrator's, then the user's, the nearest table first.
+    #[arg(skip)]
+    pub files: Vec<PolicyLayer>,
+}
+
+/// The guard rails of one table of a configuration file, or of the tables for all servers.
+#[derive(Clone, Debug)]
+pub struct PolicyLayer {
+    /// The guard rails, as flags.
+    pub args: PolicyArgs,
+    /// The file.
+    pub path: PathBuf,
+    /// The line, from 1, of each value of a key, in the order of the values.
+    pub lines: Vec<(String, usize)>,
+    /// The switches that are off.
+    pub off: Vec<String>,
+    /// True for the administrator's file.
+    pub is_managed: bool,
+}
+
+/// Reads guard rails from words, each a flag with its value.
+///
+/// # Errors
+/// A value that a flag does not take; flags that exclude each other.
+pub fn policy_of(words: impl IntoIterator<Item = OsString>) -> Result<PolicyArgs, ParseError> {
+    let flags = PolicyArgs::augment_args(clap::Command::new("mcpipe"));
+    let flags = flags.mut_args(|argument| argument.env(Resettable::Reset));
+    let words: Vec<_> = std::iter::once("mcpipe".into()).chain(words).collect();
+    let matches = flags.clone().try_get_matches_from(&words);
+    matches
+        .and_then(|mut matches| PolicyArgs::from_arg_matches_mut(&mut matches))
+        .map_err(|error| ParseError::of(error, &flags, &words))
 }
 
 /// The form of a refusal by a limit.

@@ -76,7 +76,7 @@ impl Connection {
         let recorder = recording::begin(options, &target, (!is_silent).then_some(stderr))?;
         let account = &arguments.target.sign_in.account;
         let mut settings = settings::bridge(options, &target, account, env);
-        settings.policy = settings::policy::rules(arguments.policy);
+        settings.policy = settings::policy::rules(arguments.policy, env)?;
         let authorizer = authorizer_of(&target, &vault, arguments, recorder.as_ref())?;
         let authorizer = Arc::new(authorizer);
         settings.extensions = authorizer.extensions();

@@ -64,11 +64,13 @@ pub async fn run(env: &Environment, stderr: &Output) -> Result<(), Failure> {
 /// Returns the sender's target, as far as it matters here, and its keys: the sender's headers are for the remote only,
 /// and the keys' names for messages.
 fn target(env: &Environment) -> Result<(TargetArgs, Vec<UserKey>), Failure> {
-    let arguments = env.arguments.iter().flatten().map(OsString::from);
-    let asked = cli::parse(arguments).map_err(|unread| match unread {
+    let words = env.arguments.iter().flatten().map(OsString::from);
+    let words: Vec<_> = words.collect();
+    let asked = cli::parse(words.iter().cloned()).map_err(|unread| match unread {
         ParseError::Usage(mistake) => mistake.into(),
         ParseError::Help(_) => stranger(),
     })?;
+    let asked = settings::configured(asked, &words, env)?;
     let mut args = match asked.command {
         None => asked.bridge.into_target(),
         Some(Command::Login(args)) => *args,
@@ -85,6 +87,7 @@ fn target(env: &Environment) -> Result<(TargetArgs, Vec<UserKey>), Failure> {
     let keys = settings::keys_beside_signing_in(&settings::given(&args.network));
     args.network.headers.clear();
     args.network.header_files.clear();
+    args.network.configured.clear();
     args.network.header_command = None;
     Ok((args, keys))
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::cli::{BridgeOptions, Cli, Command, given_flags};
+use crate::cli::{BridgeOptions, given_flags};
 
 /// Returns version and system, the server by its origin, and the flags by their names.
 pub fn about(url: Option<&str>) -> Value {
@@ -38,17 +38,4 @@ pub(super) fn recorded(url: &Url, options: &BridgeOptions) -> Value {
         about.insert("content".to_owned(), content.into());
     }
     about
-}
-
-/// Returns the address of the server that a command is about.
-pub fn server(cli: &Cli) -> Option<&str> {
-    let url = match &cli.command {
-        None => &cli.bridge.target.url,
-        Some(Command::Login(args)) => &args.url,
-        Some(Command::Token(args)) => &args.target.url,
-        Some(Command::Logout(args)) => &args.url,
-        Some(Command::Status(args)) => &args.url,
-        Some(Command::Vault(_) | Command::Import(_) | Command::Helper) => return None,
-    };
-    url.as_deref()
 }

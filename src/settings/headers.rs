@@ -1,10 +1,12 @@
 //! `--header`, `--header-file` and `--bearer`, made into headers.
 
+use std::path::Path;
+
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::auth::user_key::{Source, UserKey};
-use crate::cli::NetworkArgs;
+use crate::cli::{ConfiguredHeader, HeaderSource, NetworkArgs};
 use crate::header_secrets::{self, Part, Template};
 use crate::named_file;
 use crate::settings::environment::Environment;
@@ -52,22 +54,23 @@ impl Headers {
 /// # Errors
 /// A text that is no header; a variable that is not set.
 pub(super) fn read(args: &NetworkArgs, env: &Environment) -> Result<Headers, Error> {
-    // The place of the line, the line, and true where the line stood in the arguments.
+    // The place of the line, the line, and true where the line stood in the arguments. The later of two lines with one name
+    // wins: what files configure comes before what was typed.
     let mut lines: Vec<(String, String, bool)> = Vec::new();
+    for ConfiguredHeader { header, place } in &args.configured {
+        match header {
+            HeaderSource::Line(line) => lines.push((place.clone(), line.clone(), false)),
+            HeaderSource::File(path) => lines.extend(lines_of(path)?),
+            HeaderSource::Bearer(name) => {
+                lines.push((place.clone(), bearer_line(name), false));
+            }
+        }
+    }
     for (at, line) in args.headers.iter().enumerate() {
         lines.push((format!("--header number {}", at + 1), line.clone(), true));
     }
     for path in &args.header_files {
-        let text = named_file::read_text(path).map_err(|source| Error::Unreadable {
-            path: path.clone(),
-            source,
-        })?;
-        for (at, line) in without_mark(&text).lines().map(str::trim).enumerate() {
-            if !line.is_empty() && !line.starts_with('#') {
-                let place = format!("line {} of {}", at + 1, path.display());
-                lines.push((place, line.to_owned(), false));
-            }
-        }
+        lines.extend(lines_of(path)?);
     }
     let mut headers = Headers::default();
     for (place, line, is_typed) in lines {
@@ -96,27 +99,42 @@ pub(super) fn read(args: &NetworkArgs, env: &Environment) -> Result<Headers, Err
     Ok(headers)
 }
 
+/// Returns the lines of a header file, each with its place.
+fn lines_of(path: &Path) -> Result<Vec<(String, String, bool)>, Error> {
+    let text = named_file::read_text(path).map_err(|source| Error::Unreadable {
+        path: path.into(),
+        source,
+    })?;
+    let lines = without_mark(&text).lines().map(str::trim).enumerate();
+    let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    let lines = lines.map(|(at, line)| {
+        let place = format!("line {} of {}", at + 1, path.display());
+        (place, line.to_owned(), false)
+    });
+    Ok(lines.collect())
+}
+
+fn bearer_line(name: &str) -> String {
+    format!("{AUTHORIZATION}: Bearer ${{vault:{name}}}")
+}
+
 /// Returns the user's headers that carry a key, each with its source; a later header replaces an earlier one. Looks at
 /// the text only, and expands nothing.
 pub(crate) fn given(args: &NetworkArgs) -> Vec<UserKey> {
-    let typed = args
-        .headers
-        .iter()
-        .map(|line| (line.clone(), Source::Arguments));
-    let mut lines: Vec<(String, Source)> = typed.collect();
-    for path in &args.header_files {
-        // A pipe gives its content once, and it has been read.
-        let is_file = path.is_file();
-        let text = is_file.then(|| named_file::read_text(path).ok()).flatten();
-        let text = text.unwrap_or_default();
-        let place = printable(&path.display().to_string(), 300);
-        let read = without_mark(&text).lines().map(str::trim);
-        let read = read.filter(|line| !line.is_empty() && !line.starts_with('#'));
-        lines.extend(read.map(|line| (line.to_owned(), Source::File(place.clone()))));
+    let mut lines: Vec<(String, Source)> = Vec::new();
+    for ConfiguredHeader { header, place } in &args.configured {
+        let place = || Source::File(printable(place, 300));
+        match header {
+            HeaderSource::Line(line) => lines.push((line.clone(), place())),
+            HeaderSource::File(path) => lines.extend(given_in(path)),
+            HeaderSource::Bearer(name) => lines.push((bearer_line(name), place())),
+        }
     }
+    let typed = args.headers.iter();
+    lines.extend(typed.map(|line| (line.clone(), Source::Arguments)));
+    lines.extend(args.header_files.iter().flat_map(|path| given_in(path)));
     if let Some(name) = &args.bearer {
-        let line = format!("Authorization: ${{vault:{name}}}");
-        lines.push((line, Source::Arguments));
+        lines.push((bearer_line(name), Source::Arguments));
     }
     let mut given: Vec<UserKey> = Vec::new();
     for (line, place) in lines {
@@ -138,6 +156,19 @@ pub(crate) fn given(args: &NetworkArgs) -> Vec<UserKey> {
         }
     }
     given
+}
+
+/// Returns the lines of a header file, each with the file as its source.
+fn given_in(path: &Path) -> Vec<(String, Source)> {
+    // A pipe gives its content once, and it has been read.
+    let is_file = path.is_file();
+    let text = is_file.then(|| named_file::read_text(path).ok()).flatten();
+    let text = text.unwrap_or_default();
+    let place = printable(&path.display().to_string(), 300);
+    let read = without_mark(&text).lines().map(str::trim);
+    let read = read.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let read = read.map(|line| (line.to_owned(), Source::File(place.clone())));
+    read.collect()
 }
 
 /// Returns the source of a header's value that stands in this place.

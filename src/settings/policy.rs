@@ -1,103 +1,386 @@
-//! The rules of the policy, from the flags.
+//! The rules of the policy, from the flags, the environment and the configuration files.
+//!
+//! Denials and limits of all layers add up: nothing that is nearer undoes one. Of permissions the nearest of the user's
+//! lists counts, and beside it the administrator's. Of a switch the nearest of the user's layers counts; one that the
+//! administrator has switched on stays on.
 
-use crate::cli::{PolicyArgs, RateLimitAs, Scoped};
-use crate::policy::{Filter, Limit, Origin, Pattern, Rule, Rules};
+use std::ffi::OsString;
 
-/// Returns the rules that the flags set.
-pub fn rules(args: &PolicyArgs) -> Rules {
-    let listed = |key, flag, patterns: &[Pattern]| -> Vec<(Pattern, Rule)> {
-        let rules = patterns.iter();
-        let rules = rules.map(|it| (it.clone(), rule(key, flag, it.text().to_owned())));
-        rules.collect()
+use crate::cli::{ParseError, PolicyArgs, PolicyLayer, RateLimitAs, Scoped, policy_of};
+use crate::policy::{Filter, Limit, Origin, Pattern, Rate, Rule, Rules};
+use crate::report::Failure;
+use crate::settings::environment::Environment;
+
+/// The name of a flag.
+#[derive(Clone, Copy)]
+struct Name {
+    key: &'static str,
+    flag: &'static str,
+}
+
+macro_rules! name {
+    ($key:literal) => {
+        Name {
+            key: $key,
+            flag: concat!("--", $key),
+        }
     };
-    let allowed = |key, flag, patterns: &[Pattern]| match patterns {
-        [] => Vec::new(),
-        patterns => vec![listed(key, flag, patterns)],
-    };
-    let mut denied_tools = listed("deny-tool", "--deny-tool", &args.deny_tools);
-    denied_tools.extend(listed("ignore-tool", "--ignore-tool", &args.ignore_tools));
-    let switch = |is_on: bool, key, flag| is_on.then(|| rule(key, flag, String::new()));
-    Rules {
+}
+/// Returns the rules that all layers set together. `env` tells flags from variables.
+///
+/// # Errors
+/// A switch of the user's that would undo the administrator's rules.
+pub fn rules(args: &PolicyArgs, env: &Environment) -> Result<Rules, Failure> {
+    let shadowed = shadowed(env)?;
+    let mut layers = Layers::of(args, env);
+    layers.refuse_undoing()?;
+    layers.user.extend(shadowed.iter().map(|args| Layer {
+        args,
+        place: Place::Shadowed,
+    }));
+    Ok(Rules {
         tools: Filter {
-            allow: allowed("allow-tool", "--allow-tool", &args.allow_tools),
-            deny: denied_tools,
+            allow: layers.allowed(name!("allow-tool"), |args| &args.allow_tools),
+            deny: [
+                layers.denied(name!("deny-tool"), |args| &args.deny_tools),
+                layers.denied(name!("ignore-tool"), |args| &args.ignore_tools),
+            ]
+            .concat(),
         },
         prompts: Filter {
-            allow: allowed("allow-prompt", "--allow-prompt", &args.allow_prompts),
-            deny: listed("deny-prompt", "--deny-prompt", &args.deny_prompts),
+            allow: layers.allowed(name!("allow-prompt"), |args| &args.allow_prompts),
+            deny: layers.denied(name!("deny-prompt"), |args| &args.deny_prompts),
         },
         resources: Filter {
-            allow: allowed("allow-resource", "--allow-resource", &args.allow_resources),
-            deny: listed("deny-resource", "--deny-resource", &args.deny_resources),
+            allow: layers.allowed(name!("allow-resource"), |args| &args.allow_resources),
+            deny: layers.denied(name!("deny-resource"), |args| &args.deny_resources),
         },
-        read_only: switch(args.read_only, "read-only", "--read-only"),
-        pin_tools: switch(args.pin_tools, "pin-tools", "--pin-tools"),
-        validate_arguments: switch(
-            args.validate_arguments,
-            "validate-arguments",
-            "--validate-arguments",
-        ),
-        max_arguments: one("max-arguments", "--max-arguments", args.max_arguments),
-        max_result: scoped(
-            "max-result",
-            "--max-result",
-            &args.max_results,
+        read_only: layers.switch(name!("read-only"), |args| args.read_only),
+        pin_tools: layers.switch(name!("pin-tools"), |args| args.pin_tools),
+        validate_arguments: layers
+            .switch(name!("validate-arguments"), |args| args.validate_arguments),
+        max_arguments: layers.one(name!("max-arguments"), |args| args.max_arguments),
+        max_result: layers.scoped(
+            name!("max-result"),
+            |args| &args.max_results,
             u64::to_string,
         ),
-        max_tools: one("max-tools", "--max-tools", args.max_tools.map(as_size)),
-        max_depth: one("max-depth", "--max-depth", args.max_depth.map(as_size)),
-        sanitize: switch(args.sanitize, "sanitize", "--sanitize"),
-        rate_limit: scoped("rate-limit", "--rate-limit", &args.rate_limits, |rate| {
-            format!("{}/{}s", rate.count, rate.per.as_secs())
+        max_tools: layers.one(name!("max-tools"), |args| args.max_tools.map(as_size)),
+        max_depth: layers.one(name!("max-depth"), |args| args.max_depth.map(as_size)),
+        sanitize: layers.switch(name!("sanitize"), |args| args.sanitize),
+        rate_limit: layers.scoped(
+            name!("rate-limit"),
+            |args| &args.rate_limits,
+            |rate: &Rate| format!("{}/{}s", rate.count, rate.per.as_secs()),
+        ),
+        rate_limit_wait: layers.is_on(name!("rate-limit-wait"), |args| args.rate_limit_wait),
+        rate_limit_as_result: layers.is_on(name!("rate-limit-as"), |args| {
+            args.rate_limit_as == RateLimitAs::Result
         }),
-        rate_limit_wait: args.rate_limit_wait,
-        rate_limit_as_result: args.rate_limit_as == RateLimitAs::Result,
-        max_concurrent: scoped(
-            "max-concurrent",
-            "--max-concurrent",
-            &args.max_concurrent,
+        max_concurrent: layers.scoped(
+            name!("max-concurrent"),
+            |args| &args.max_concurrent,
             u32::to_string,
         ),
-        circuit_breaker: one("circuit-breaker", "--circuit-breaker", args.circuit_breaker),
-        dry_run: args.policy_dry_run,
+        circuit_breaker: layers.one(name!("circuit-breaker"), |args| args.circuit_breaker),
+        dry_run: layers.is_on(DRY_RUN, |args| args.policy_dry_run),
+    })
+}
+
+/// Takes over what the files say of the audit, which is one file: the administrator's if there is one, else the nearest of
+/// the user's.
+///
+/// # Errors
+/// As [`rules`].
+pub(super) fn settle_audit(args: &mut PolicyArgs, env: &Environment) -> Result<(), Failure> {
+    let layers = Layers::of(args, env);
+    layers.refuse_undoing()?;
+    let managed = layers
+        .managed
+        .iter()
+        .find_map(|layer| layer.args.audit.clone());
+    let user = || {
+        layers
+            .user
+            .iter()
+            .find_map(|layer| layer.args.audit.clone())
+    };
+    let audit = managed.or_else(user);
+    let keeps_arguments = layers.switch(name!("audit-arguments"), |args| args.audit_arguments);
+    let is_best_effort = layers.is_on(BEST_EFFORT, |args| args.audit_best_effort);
+    let keeps_arguments = keeps_arguments.is_some();
+    args.audit = audit;
+    args.audit_arguments = keeps_arguments;
+    args.audit_best_effort = is_best_effort;
+    Ok(())
+}
+
+const DRY_RUN: Name = name!("policy-dry-run");
+const BEST_EFFORT: Name = name!("audit-best-effort");
+
+/// Guard rails of which all layers hold.
+const ALL_HOLD: [Name; 11] = [
+    name!("deny-tool"),
+    name!("ignore-tool"),
+    name!("deny-prompt"),
+    name!("deny-resource"),
+    name!("max-arguments"),
+    name!("max-result"),
+    name!("max-tools"),
+    name!("max-depth"),
+    name!("rate-limit"),
+    name!("max-concurrent"),
+    name!("circuit-breaker"),
+];
+
+/// Returns the denials and limits of variables whose flags were typed: clap passes over them, and they hold all the same.
+fn shadowed(env: &Environment) -> Result<Option<PolicyArgs>, Failure> {
+    let names = ALL_HOLD.iter().filter(|name| is_typed(**name, env));
+    let words =
+        names.filter_map(|name| Some(format!("{}={}", name.flag, env.get(&variable(*name))?)));
+    let words: Vec<_> = words.map(OsString::from).collect();
+    if words.is_empty() {
+        return Ok(None);
+    }
+    match policy_of(words) {
+        Ok(args) => Ok(Some(args)),
+        Err(ParseError::Usage(mistake)) => {
+            let text = format!("in the variable of a flag that was typed too: {mistake}");
+            Err(Failure::usage(text).hint("correct the variable, or unset it"))
+        }
+        Err(ParseError::Help(_)) => Ok(None),
     }
 }
 
-fn rule(key: &'static str, flag: &'static str, value: String) -> Rule {
-    let origin = Origin::Flag(flag);
-    Rule { key, value, origin }
+/// The layers of one policy, each kind the nearest first.
+struct Layers<'a> {
+    user: Vec<Layer<'a>>,
+    managed: Vec<Layer<'a>>,
+}
+
+/// The guard rails of one layer.
+struct Layer<'a> {
+    args: &'a PolicyArgs,
+    place: Place<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    /// The command line and the environment.
+    Process(&'a Environment),
+    /// A table of a file.
+    File(&'a PolicyLayer),
+    /// Variables of the environment whose flags were typed too.
+    Shadowed,
+}
+
+impl Layer<'_> {
+    /// Returns the place of a key's value, by its number among the key's values.
+    fn origin(&self, name: Name, at: usize) -> Origin {
+        match self.place {
+            Place::Process(env) => match is_typed(name, env) {
+                true => Origin::Flag(name.flag),
+                false => Origin::Variable(variable(name)),
+            },
+            Place::File(layer) => {
+                let lines = layer.lines.iter().filter(|(key, _)| key == name.key);
+                let lines: Vec<usize> = lines.map(|(_, line)| *line).collect();
+                let line = lines.get(at).or(lines.last()).copied().unwrap_or(1);
+                Origin::File(layer.path.clone(), line)
+            }
+            Place::Shadowed => Origin::Variable(variable(name)),
+        }
+    }
+
+    fn rule(&self, name: Name, at: usize, value: String) -> Rule {
+        Rule {
+            key: name.key,
+            value,
+            origin: self.origin(name, at),
+        }
+    }
+
+    /// Says whether the layer has the key, be it to switch something off.
+    fn has(&self, name: Name) -> bool {
+        match self.place {
+            Place::Process(env) => is_typed(name, env) || env.get(&variable(name)).is_some(),
+            Place::File(layer) => layer.lines.iter().any(|(key, _)| key == name.key),
+            Place::Shadowed => false,
+        }
+    }
+
+    fn listed(&self, name: Name, patterns: &[Pattern]) -> Vec<(Pattern, Rule)> {
+        let patterns = patterns.iter().enumerate();
+        let rules = patterns.map(|(at, pattern)| {
+            let rule = self.rule(name, at, pattern.text().to_owned());
+            (pattern.clone(), rule)
+        });
+        rules.collect()
+    }
+}
+
+impl<'a> Layers<'a> {
+    fn of(args: &'a PolicyArgs, env: &'a Environment) -> Self {
+        let process = Layer {
+            args,
+            place: Place::Process(env),
+        };
+        let of_files = |is_managed: bool| {
+            let files = args.files.iter();
+            let files = files.filter(move |layer| layer.is_managed == is_managed);
+            files.map(|layer| Layer {
+                args: &layer.args,
+                place: Place::File(layer),
+            })
+        };
+        Self {
+            user: std::iter::once(process).chain(of_files(false)).collect(),
+            managed: of_files(true).collect(),
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Layer<'a>> {
+        self.managed.iter().chain(&self.user)
+    }
+
+    fn denied(
+        &self,
+        name: Name,
+        patterns: impl Fn(&PolicyArgs) -> &Vec<Pattern>,
+    ) -> Vec<(Pattern, Rule)> {
+        let layers = self.all();
+        let denied = layers.flat_map(|layer| layer.listed(name, patterns(layer.args)));
+        denied.collect()
+    }
+
+    /// Returns the lists of permissions that count: the administrator's and the user's.
+    fn allowed(
+        &self,
+        name: Name,
+        patterns: impl Fn(&PolicyArgs) -> &Vec<Pattern>,
+    ) -> Vec<Vec<(Pattern, Rule)>> {
+        let nearest = |layers: &[Layer<'_>]| {
+            let layer = layers.iter().find(|layer| !patterns(layer.args).is_empty());
+            layer.map(|layer| layer.listed(name, patterns(layer.args)))
+        };
+        let lists = [nearest(&self.managed), nearest(&self.user)];
+        lists.into_iter().flatten().collect()
+    }
+
+    /// Returns the rule of a switch that tightens.
+    fn switch(&self, name: Name, is_on: impl Fn(&PolicyArgs) -> bool) -> Option<Rule> {
+        let nearest = |layers: &[Layer<'_>]| {
+            let layer = layers
+                .iter()
+                .find(|layer| layer.has(name) || is_on(layer.args));
+            let layer = layer.filter(|layer| is_on(layer.args));
+            layer.map(|layer| layer.rule(name, 0, String::new()))
+        };
+        nearest(&self.managed).or_else(|| nearest(&self.user))
+    }
+
+    /// Returns the value of a switch that does not tighten: the nearest, the administrator's last.
+    fn is_on(&self, name: Name, is_on: impl Fn(&PolicyArgs) -> bool) -> bool {
+        let mut layers = self.user.iter().chain(&self.managed);
+        let layer = layers.find(|layer| layer.has(name) || is_on(layer.args));
+        layer.is_some_and(|layer| is_on(layer.args))
+    }
+
+    /// Returns the limits for all tools. Each of them holds.
+    fn one<T: ToString>(
+        &self,
+        name: Name,
+        value: impl Fn(&PolicyArgs) -> Option<T>,
+    ) -> Vec<Limit<T>> {
+        let limits = self.all().filter_map(|layer| {
+            let value = value(layer.args)?;
+            Some(Limit {
+                tools: None,
+                rule: layer.rule(name, 0, value.to_string()),
+                value,
+            })
+        });
+        limits.collect()
+    }
+
+    fn scoped<T: Clone>(
+        &self,
+        name: Name,
+        given: impl Fn(&PolicyArgs) -> &Vec<Scoped<T>>,
+        text: impl Fn(&T) -> String,
+    ) -> Vec<Limit<T>> {
+        let limit = |layer: &Layer<'_>, at: usize, Scoped { tools, value }: &Scoped<T>| {
+            let written = match tools {
+                Some(tools) => format!("{}={}", tools.text(), text(value)),
+                None => text(value),
+            };
+            Limit {
+                tools: tools.clone(),
+                rule: layer.rule(name, at, written),
+                value: value.clone(),
+            }
+        };
+        let mut limits = Vec::new();
+        for layer in self.all() {
+            let given = given(layer.args).iter().enumerate();
+            limits.extend(given.map(|(at, given)| limit(layer, at, given)));
+        }
+        limits
+    }
+
+    /// Refuses the user's switches that would let pass what the administrator's file refuses.
+    fn refuse_undoing(&self) -> Result<(), Failure> {
+        let Some(Layer {
+            place: Place::File(file),
+            ..
+        }) = self.managed.first()
+        else {
+            return Ok(());
+        };
+        let has_audit = self.managed.iter().any(|layer| layer.args.audit.is_some());
+        let switches: [(Name, fn(&PolicyArgs) -> bool, bool); 2] = [
+            (DRY_RUN, |args| args.policy_dry_run, true),
+            (BEST_EFFORT, |args| args.audit_best_effort, has_audit),
+        ];
+        for (name, is_on, undoes) in switches {
+            let is_permitted = self.managed.iter().any(|layer| is_on(layer.args));
+            let layer = self
+                .user
+                .iter()
+                .find(|layer| layer.has(name) || is_on(layer.args));
+            let layer = layer.filter(|layer| is_on(layer.args));
+            if let Some(layer) = layer.filter(|_| undoes && !is_permitted) {
+                let error = format!(
+                    "{} ({}) would undo what the administrator's file {} asks for",
+                    name.key,
+                    layer.origin(name, 0),
+                    file.path.display()
+                );
+                return Err(Failure::usage(error).hint("leave it out"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_typed(name: Name, env: &Environment) -> bool {
+    // Arguments that are no text are read by clap alone; a flag is the likelier place.
+    let Some(words) = &env.arguments else {
+        return env.get(&variable(name)).is_none();
+    };
+    words.iter().any(|word| {
+        let rest = word.strip_prefix(name.flag);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+    })
+}
+
+fn variable(name: Name) -> String {
+    format!("MCPIPE_{}", name.key.replace('-', "_").to_ascii_uppercase())
 }
 
 fn as_size(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-/// A limit for all tools.
-fn one<T: ToString>(key: &'static str, flag: &'static str, value: Option<T>) -> Vec<Limit<T>> {
-    let limit = value.map(|value| Limit {
-        tools: None,
-        rule: rule(key, flag, value.to_string()),
-        value,
-    });
-    limit.into_iter().collect()
-}
-
-fn scoped<T: Clone>(
-    key: &'static str,
-    flag: &'static str,
-    given: &[Scoped<T>],
-    text: impl Fn(&T) -> String,
-) -> Vec<Limit<T>> {
-    let limits = given.iter().map(|Scoped { tools, value }| {
-        let written = match tools {
-            Some(tools) => format!("{}={}", tools.text(), text(value)),
-            None => text(value),
-        };
-        Limit {
-            tools: tools.clone(),
-            rule: rule(key, flag, written),
-            value: value.clone(),
-        }
-    });
-    limits.collect()
-}
+#[cfg(test)]
+mod tests;
