@@ -6,6 +6,7 @@
 //! too: one function decides for a list and for a call.
 
 pub mod access;
+pub mod arguments;
 pub mod breaker;
 mod catalog;
 pub mod depth;
