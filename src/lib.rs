@@ -30,6 +30,7 @@
 //! | | [`auth`] | OAuth: the sign-in, renewals, grants without a user, records of tokens |
 //! | | [`store`] | the vault: its files, formats, slots and the agent |
 //! | | [`header_secrets`] | `${vault:NAME}`: the user's own secrets for headers |
+//! | | [`pin_store`] | the pins of a server in the vault |
 //! | | [`mcp_remote`] | import: mcp-remote's command lines, files and processes, and the configuration of MCP clients |
 //! | | [`tls`] | rustls with ring, the system's roots and the user's |
 //! | | [`proxy`], [`redirect`], [`address_class`] | the proxy of a request; rules of redirects; kinds of IP addresses |
@@ -133,6 +134,7 @@ pub mod limits;
 pub mod logging;
 pub mod mcp_remote;
 pub mod named_file;
+pub mod pin_store;
 pub mod policy;
 pub mod process;
 pub mod proxy;

@@ -47,6 +47,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "proxy",
             "redirect",
             "header_secrets",
+            "pin_store",
             "ledger",
             "recorder",
             "server_cache",

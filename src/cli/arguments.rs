@@ -7,6 +7,7 @@ use crate::cli::grants::KeyArgs;
 use crate::cli::import::{CompatArgs, ImportArgs};
 use crate::cli::logging::LogArgs;
 use crate::cli::network::NetworkArgs;
+use crate::cli::pins::PinsArgs;
 use crate::cli::policy::PolicyArgs;
 use crate::cli::sign_in::SignInArgs;
 use crate::cli::units::{Port, optional_port};
@@ -54,6 +55,8 @@ pub enum Command {
     /// Makes, opens, protects and checks the vault, and keeps secrets in it
     #[command(subcommand)]
     Vault(Box<VaultCommand>),
+    /// Shows what is pinned of a server and what has changed since, and approves it
+    Pins(Box<PinsArgs>),
     /// Takes over the sign-ins of mcp-remote, so that you need not sign in again
     Import(Box<ImportArgs>),
     /// Does a sign-in for another mcpipe; not for people
@@ -186,6 +189,7 @@ impl Cli {
             Some(Command::Token(args)) => &args.target.url,
             Some(Command::Logout(args)) => &args.url,
             Some(Command::Status(args)) => &args.url,
+            Some(Command::Pins(args)) => return Some(&args.url),
             Some(Command::Vault(_) | Command::Import(_) | Command::Helper) => return None,
         };
         url.as_deref()
@@ -198,9 +202,13 @@ impl Cli {
             Some(Command::Login(args)) => Some(&mut args.network),
             Some(Command::Token(args)) => Some(&mut args.target.network),
             Some(Command::Logout(args)) => Some(&mut args.network),
-            Some(Command::Status(_) | Command::Vault(_) | Command::Import(_) | Command::Helper) => {
-                None
-            }
+            Some(
+                Command::Status(_)
+                | Command::Vault(_)
+                | Command::Pins(_)
+                | Command::Import(_)
+                | Command::Helper,
+            ) => None,
         }
     }
 
@@ -213,6 +221,7 @@ impl Cli {
             Some(Command::Status(args)) => &args.log,
             Some(Command::Token(args)) => &args.target.log,
             Some(Command::Vault(command)) => &command.common().log,
+            Some(Command::Pins(args)) => &args.log,
             Some(Command::Import(args)) => &args.log,
             Some(Command::Helper) => return None,
         })

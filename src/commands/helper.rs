@@ -81,6 +81,7 @@ fn target(env: &Environment) -> Result<(TargetArgs, Vec<UserKey>), Failure> {
             | Command::Token(_)
             | Command::Vault(_)
             | Command::Import(_)
+            | Command::Pins(_)
             | Command::Helper,
         ) => return Err(stranger()),
     };

@@ -7,6 +7,7 @@ pub mod helper;
 pub mod import;
 pub mod login;
 pub mod logout;
+pub mod pins;
 pub mod preamble;
 mod recording;
 mod sign_in_display;

@@ -15,15 +15,18 @@ pub enum EntryKind {
     DpopKey,
     /// The key that signs client assertions.
     JwtKey,
+    /// The definitions of a server that the user has accepted.
+    Pins,
 }
 
 impl EntryKind {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Oauth,
         Self::ClientRegistration,
         Self::ApiKey,
         Self::DpopKey,
         Self::JwtKey,
+        Self::Pins,
     ];
 
     /// Returns the kind's name in the format.
@@ -34,6 +37,7 @@ impl EntryKind {
             Self::ApiKey => "api_key",
             Self::DpopKey => "dpop_key",
             Self::JwtKey => "jwt_key",
+            Self::Pins => "pins",
         }
     }
 

@@ -9,3 +9,4 @@ pub mod definition;
 pub mod diff;
 mod likeness;
 pub mod set;
+mod words;
