@@ -31,7 +31,7 @@ const FOR_EVER: Duration = Duration::from_secs(3600);
 async fn every_transcript_plays() {
     let mut failures = Vec::new();
     for path in transcripts() {
-        if let Err(why) = played(&read(&path), protocol(&path)).await {
+        if let Err(why) = played(&read(&path), &settings(&path)).await {
             failures.push(format!("{}:\n{why}", path.display()));
         }
     }
@@ -42,8 +42,8 @@ async fn every_transcript_plays() {
 async fn what_is_recorded_of_a_play_plays() {
     let mut failures = Vec::new();
     for path in transcripts() {
-        let recording = recorded(&read(&path), protocol(&path)).await;
-        if let Err(why) = played(&recording, protocol(&path)).await {
+        let recording = recorded(&read(&path), &settings(&path)).await;
+        if let Err(why) = played(&recording, &settings(&path)).await {
             failures.push(format!("{}:\n{why}\nof\n{recording}", path.display()));
         }
     }
@@ -58,7 +58,9 @@ async fn a_bridge_that_does_something_else_is_told_apart() {
         {"answer":200,"json":{"result":{}}}
         {"bridge":{"id":1,"result":{"mood":"fine"}}}
     "#;
-    let why = played(swapped, Protocol::Legacy).await.unwrap_err();
+    let why = played(swapped, &with_protocol(Protocol::Legacy))
+        .await
+        .unwrap_err();
     for part in [
         "at params: expected {}, found nothing",
         "never came: line 3",
@@ -100,20 +102,42 @@ fn protocol(path: &Path) -> Protocol {
     }
 }
 
+fn with_protocol(protocol: Protocol) -> Settings {
+    Settings {
+        protocol,
+        ..Settings::new(|| SystemTime::UNIX_EPOCH)
+    }
+}
+
+/// The settings of the play: the protocol by the folder, and the policy by a note that is a command line.
+fn settings(path: &Path) -> Settings {
+    let mut settings = with_protocol(protocol(path));
+    let text = read(path);
+    let note = text.lines().find_map(|line| {
+        let note: serde_json::Value = serde_json::from_str(line).ok()?;
+        let flags = note["note"].as_str()?.strip_prefix("mcpipe ")?.to_owned();
+        Some(flags)
+    });
+    if let Some(flags) = note {
+        settings.policy = crate::policy::rules(&flags);
+    }
+    settings
+}
+
 fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap()
 }
 
 /// Plays a transcript; what went wrong, if anything did.
-async fn played(text: &str, protocol: Protocol) -> Result<(), String> {
+async fn played(text: &str, settings: &Settings) -> Result<(), String> {
     let transcript = Transcript::parse(text).map_err(|error| error.to_string())?;
     let replay = Replay::new(transcript);
     let (host, near) = in_process_host();
-    perform(&replay, replay.clone(), host, near, protocol).await
+    perform(&replay, replay.clone(), host, near, settings).await
 }
 
 /// What is recorded of a play.
-async fn recorded(text: &str, protocol: Protocol) -> String {
+async fn recorded(text: &str, settings: &Settings) -> String {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("recording.jsonl");
     let recorder = Recorder::new(Ledger::open(&path).unwrap(), Redactor::default());
@@ -121,7 +145,7 @@ async fn recorded(text: &str, protocol: Protocol) -> String {
     let remote = Recorded::new(replay.clone(), recorder.clone());
     let (host, near) = in_process_host();
     let host = recorder.host(host, &TaskTracker::new());
-    let played = perform(&replay, remote, host, near, protocol).await;
+    let played = perform(&replay, remote, host, near, settings).await;
     // The first test says why.
     drop(played);
     recorder.finish().await.unwrap();
@@ -129,9 +153,15 @@ async fn recorded(text: &str, protocol: Protocol) -> String {
     with_named_states(&recording)
 }
 
-/// A request state of the bridge's is made of random bytes, so a script must give it a name: the next play has another.
+/// A request state of the bridge's is made of random bytes, and so are the ids of its own requests: a script must give them
+/// names, for the next play has others.
 fn with_named_states(recording: &str) -> String {
     let mut named = recording.to_owned();
+    let ids = recording.split(r#""id":"mcpipe-"#).skip(1);
+    for id in ids.filter_map(|rest| rest.split('"').next()) {
+        let (_, number) = id.split_once('-').unwrap();
+        named = named.replace(&format!("\"mcpipe-{id}\""), &format!("\"$own{number}\""));
+    }
     let said = recording
         .lines()
         .filter(|line| line.contains(r#""bridge":"#));
@@ -188,7 +218,7 @@ async fn perform(
     remote: impl Remote,
     host: Host,
     near: InProcess,
-    protocol: Protocol,
+    settings: &Settings,
 ) -> Result<(), String> {
     let InProcess {
         lines,
@@ -199,10 +229,7 @@ async fn perform(
         host,
         remote,
         authorizer: Arc::new(Authorizer::off()),
-        settings: Settings {
-            protocol,
-            ..Settings::new(|| SystemTime::UNIX_EPOCH)
-        },
+        settings: settings.clone(),
         stop: Stop::default(),
     };
     let speaking = async move {

@@ -32,7 +32,7 @@ impl Rules {
         match &self.read_only {
             Some(rule) if is_read_only != Some(true) => {
                 let seen = match is_read_only {
-                    Some(_) => "the server does not call it read-only (annotation readOnlyHint)",
+                    Some(_) => "the server does not call it read-only",
                     None => "the server lists no tool of this name",
                 };
                 Err(refused("tool", name, seen, rule))
@@ -113,7 +113,7 @@ fn all_of(list: &[(Pattern, Rule)], first: &Rule) -> Rule {
 
 fn refused(what: &str, name: &str, seen: &str, rule: &Rule) -> Refusal {
     let message = format!(
-        "The policy refuses the {what} {}: {seen} (rule: {}, from {}).",
+        "The policy refuses the {what} {}: {seen} ({}, from {}).",
         printable(name, 200),
         rule.text(),
         rule.origin

@@ -45,52 +45,64 @@ pub fn asked(frame: &Frame) -> Result<Vec<Asked>, Unclear> {
     };
     unique(&frame.names(None), MESSAGE)?;
     let method = folded(method);
-    let mut wants = match method.as_str() {
-        "tools/call" | "prompts/get" | "completion/complete" | "subscriptions/listen" => true,
-        method => method.starts_with("resources/") && !method.ends_with("list"),
+    let Some((family, _)) = method.split_once('/') else {
+        return Ok(Vec::new());
     };
-    // A notification that has the name of a request may be carried out as one.
-    wants &= frame.member("params").is_some() || frame.is_request();
-    if !wants {
+    let is_judged = [
+        "tools",
+        "tasks",
+        "prompts",
+        "resources",
+        "completion",
+        "subscriptions",
+    ];
+    if !is_judged.contains(&family) {
         return Ok(Vec::new());
     }
     unique(&frame.names(Some("params")), PARAMS)?;
-    let text = |name: &'static str| {
-        let value = frame.param(name).and_then(string);
-        value.ok_or(Unclear::Missing(name))
-    };
+    let text = |name: &'static str| frame.param(name).and_then(string);
+    // Every thing that the message names counts, also one that this method has no use for: the method may be one of a kind
+    // that is not known here.
+    let mut things = Vec::new();
+    things.extend(text("name").map(|name| match family {
+        "prompts" => Asked::Prompt(name),
+        _ => Asked::Tool(name),
+    }));
+    things.extend(text("uri").map(Asked::Resource));
+    if let Some(reference) = frame.param("ref") {
+        things.extend(referred_to(reference)?);
+    }
+    if let Some(wanted) = frame.param("notifications") {
+        things.extend(subscribed_to(wanted)?);
+    }
     match method.as_str() {
-        "tools/call" => Ok(vec![Asked::Tool(text("name")?)]),
-        "prompts/get" => Ok(vec![Asked::Prompt(text("name")?)]),
-        "completion/complete" => reference(frame),
-        "subscriptions/listen" => subscribed(frame),
-        _ => Ok(vec![Asked::Resource(text("uri")?)]),
+        "tools/call" | "prompts/get" if text("name").is_none() => Err(Unclear::Missing("name")),
+        "resources/read" | "resources/subscribe" if text("uri").is_none() => {
+            Err(Unclear::Missing("uri"))
+        }
+        "completion/complete" if things.is_empty() => Err(Unclear::Missing("ref")),
+        _ => Ok(things),
     }
 }
 
 /// Returns the prompt or the template of a completion (MCP 2025-11-25, server/utilities/completion).
-fn reference(frame: &Frame) -> Result<Vec<Asked>, Unclear> {
-    let reference = frame.param("ref").and_then(Object::read);
-    let reference = reference.ok_or(Unclear::Missing("ref"))?;
+fn referred_to(reference: &str) -> Result<Vec<Asked>, Unclear> {
+    let reference = Object::read(reference).ok_or(Unclear::Missing("ref"))?;
     unique(&reference.names(), REFERENCE)?;
     let text = |name| reference.get(name).and_then(string);
     let named = [
         text("name").map(Asked::Prompt),
         text("uri").map(Asked::Resource),
     ];
-    let named: Vec<_> = named.into_iter().flatten().collect();
-    match named.is_empty() {
-        true => Err(Unclear::Missing("ref.name")),
-        false => Ok(named),
-    }
+    Ok(named.into_iter().flatten().collect())
 }
 
 /// Returns the resources that a host wants notifications about (MCP 2026-07-28, basic/patterns/subscriptions).
-fn subscribed(frame: &Frame) -> Result<Vec<Asked>, Unclear> {
-    let Some(wanted) = frame.param("notifications").and_then(Object::read) else {
+fn subscribed_to(wanted: &str) -> Result<Vec<Asked>, Unclear> {
+    const RESOURCES: &str = "resourceSubscriptions";
+    let Some(wanted) = Object::read(wanted) else {
         return Ok(Vec::new());
     };
-    const RESOURCES: &str = "resourceSubscriptions";
     unique(&wanted.names(), &[RESOURCES])?;
     let Some(uris) = wanted.get(RESOURCES) else {
         return Ok(Vec::new());

@@ -90,7 +90,10 @@ impl Enforcement {
                 let said = said.unwrap_or_default();
                 Err(unanswered(
                     method,
-                    &format!("it said: {}", crate::text::printable(&said, 200)),
+                    &format!(
+                        "it said: {}",
+                        crate::text::printable(said.trim_end_matches('.'), 200)
+                    ),
                 ))
             }
             Ok(answer) => Ok(answer),
