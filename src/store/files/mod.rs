@@ -16,7 +16,7 @@ pub(in crate::store) mod unix;
 #[cfg(not(unix))]
 pub(in crate::store) mod windows;
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, Metadata, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
@@ -150,18 +150,36 @@ pub fn read_trusted(path: &Path, loose: bool) -> Result<Option<String>, Error> {
 /// # Errors
 /// [`Error::Symlink`], [`Error::NotRegular`], [`Error::Owner`], or the system's.
 pub fn open_to_append(path: &Path) -> Result<File, Error> {
-    let file = match system::open_to_append(path) {
+    let (file, metadata) = checked(path, system::open_to_append(path))?;
+    if !metadata.is_file() && !system::is_character_device(&metadata) {
+        return Err(Error::NotRegular(path.into()));
+    }
+    system::check_owner(path, &metadata)?;
+    Ok(file)
+}
+
+/// Does as [`open_to_append`], for a file that is read too; no device is one.
+///
+/// # Errors
+/// As [`open_to_append`].
+pub fn open_to_continue(path: &Path) -> Result<File, Error> {
+    let (file, metadata) = checked(path, system::open_to_continue(path))?;
+    if !metadata.is_file() {
+        return Err(Error::NotRegular(path.into()));
+    }
+    system::check_owner(path, &metadata)?;
+    Ok(file)
+}
+
+fn checked(path: &Path, opened: io::Result<File>) -> Result<(File, Metadata), Error> {
+    let file = match opened {
         Ok(file) => file,
         Err(error) if system::is_symlink(&error) => return Err(Error::Symlink(path.into())),
         Err(error) if system::is_pipe(&error) => return Err(Error::NotRegular(path.into())),
         Err(error) => return Err(Error::io("open", path)(error)),
     };
     let metadata = file.metadata().map_err(Error::io("look at", path))?;
-    if !metadata.is_file() && !system::is_character_device(&metadata) {
-        return Err(Error::NotRegular(path.into()));
-    }
-    system::check_owner(path, &metadata)?;
-    Ok(file)
+    Ok((file, metadata))
 }
 
 const UNFINISHED: (&str, &str) = (".vault-", ".tmp");
@@ -172,10 +190,9 @@ const UNFINISHED: (&str, &str) = (".vault-", ".tmp");
 /// # Errors
 /// The system's; the old file is still there then.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<Stamp, Error> {
-    let directory = directory_of(path);
     let (unfinished, stamp) = write_beside(path, bytes, UNFINISHED.0, true)?;
     put_in_place(&unfinished, path)?;
-    system::sync(directory).map_err(Error::io("write", directory))?;
+    sync_directory_of(path)?;
     Ok(stamp)
 }
 
@@ -193,10 +210,9 @@ pub fn replace_soon(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 /// # Errors
 /// As [`replace`].
 pub fn write_side_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let directory = directory_of(path);
     let (unfinished, _) = write_beside(path, bytes, ".note-", true)?;
     put_in_place(&unfinished, path)?;
-    system::sync(directory).map_err(Error::io("write", directory))
+    sync_directory_of(path)
 }
 
 /// Does as [`replace`], where there is no file yet.
@@ -209,6 +225,14 @@ pub fn create(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let linked = fs::hard_link(&unfinished, path);
     let _ = fs::remove_file(&unfinished);
     linked.map_err(Error::io("create", path))?;
+    sync_directory_of(path)
+}
+
+/// Brings the names in the directory of a file to the disk.
+///
+/// # Errors
+/// The system's.
+pub fn sync_directory_of(path: &Path) -> Result<(), Error> {
     let directory = directory_of(path);
     system::sync(directory).map_err(Error::io("write", directory))
 }
@@ -284,6 +308,22 @@ pub fn sweep(path: &Path) {
     }
 }
 
+/// Opens a file to read and write it (a lock, a head), made for its owner alone if it is not there. `loose` permits any
+/// owner.
+///
+/// # Errors
+/// [`Error::Symlink`], [`Error::NotRegular`], [`Error::Owner`], or the system's.
+pub fn open_or_create(path: &Path, loose: bool) -> Result<File, Error> {
+    let (file, metadata) = checked(path, system::open_lock(path))?;
+    if !metadata.is_file() {
+        return Err(Error::NotRegular(path.into()));
+    }
+    if !loose {
+        system::check_owner(path, &metadata)?;
+    }
+    Ok(file)
+}
+
 /// A locked file. Dropping it releases the lock; so does the end of the process, of whatever kind.
 #[derive(Debug)]
 pub struct FileLock {
@@ -296,20 +336,7 @@ impl FileLock {
     /// # Errors
     /// [`Error::Symlink`], [`Error::NotRegular`], [`Error::Owner`], [`Error::NoLocks`], or the system's.
     pub fn try_take(path: &Path, loose: bool) -> Result<Option<Self>, Error> {
-        let file = system::open_lock(path).map_err(|error| {
-            if system::is_symlink(&error) {
-                Error::Symlink(path.into())
-            } else {
-                Error::io("open", path)(error)
-            }
-        })?;
-        let metadata = file.metadata().map_err(Error::io("look at", path))?;
-        if !metadata.is_file() {
-            return Err(Error::NotRegular(path.into()));
-        }
-        if !loose {
-            system::check_owner(path, &metadata)?;
-        }
+        let file = open_or_create(path, loose)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Self { _file: file })),
             Err(TryLockError::WouldBlock) => Ok(None),

@@ -61,9 +61,17 @@ fn close_to_others(file: &File, mode: u32) {
 }
 
 pub(in crate::store) fn open_to_append(path: &Path) -> io::Result<File> {
+    append(path, false)
+}
+
+pub(in crate::store) fn open_to_continue(path: &Path) -> io::Result<File> {
+    append(path, true)
+}
+
+fn append(path: &Path, is_read: bool) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
     let mut options = OpenOptions::new();
-    let options = options.append(true).create(true);
+    let options = options.append(true).create(true).read(is_read);
     let options = options.mode(0o600).custom_flags(flags.bits().cast_signed());
     options.open(path)
 }

@@ -32,6 +32,11 @@ pub(in crate::store) fn open_to_append(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).open(path)
 }
 
+pub(in crate::store) fn open_to_continue(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).read(true).open(path)
+}
+
 pub(in crate::store) fn is_pipe(_: &io::Error) -> bool {
     false
 }
