@@ -37,6 +37,7 @@
 //! | | [`http_fields`], [`content_coding`] | header fields that the server's and the sign-in's client both read; compressed bodies |
 //! | | [`server_cache`] | one JSON file per server: its era, its discover result; nothing secret |
 //! | | [`shared_limits`] | the limits on calls that all processes of the machine share: one small file per server and account |
+//! | | [`audit`] | `--audit`: lines chained by their hashes, written by several processes, and checked |
 //! | | [`recorder`], [`ledger`] | `--record`, and the append-only file behind it |
 //! | | [`process`] | the only constructor of child processes; the programs that the user names, with their bounds |
 //! | | [`named_file`] | files that the user names: secrets, certificates, headers |
@@ -84,6 +85,8 @@
 //! - **drain**: finishing before exit: open requests are answered, the session is ended, output is flushed.
 //! - **transcript**: a conversation as JSON lines; both a recording and a fixture.
 //! - **ledger**: an append-only file that loses no line.
+//! - **audit file**: the file of `--audit`. **Chain**: its lines, each with the hash of the one before. **Head**: the end of a
+//!   chain, noted in a file beside it.
 //!
 //! # One frame
 //!
@@ -118,6 +121,7 @@
 //!    lost.
 
 pub mod address_class;
+pub mod audit;
 pub mod auth;
 pub mod backoff;
 pub mod bridge;

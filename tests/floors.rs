@@ -48,6 +48,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "redirect",
             "header_secrets",
             "pin_store",
+            "audit",
             "ledger",
             "recorder",
             "server_cache",
