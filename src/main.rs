@@ -119,6 +119,7 @@ fn run(cli: Cli, env: &Environment, stderr: &Output) -> Result<(), Failure> {
                 Some(Command::Token(args)) => commands::token::run(&args, env).await,
                 Some(Command::Vault(command)) => commands::vault::run(*command, env).await,
                 Some(Command::Pins(args)) => commands::pins::run(&args, env).await,
+                Some(Command::Audit(command)) => commands::audit::run(*command).await,
                 Some(Command::Import(args)) => commands::import::run(*args, env).await,
                 Some(Command::Helper) => Box::pin(commands::helper::run(env, stderr)).await,
             }

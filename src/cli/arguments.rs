@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::cli::audit::AuditCommand;
 use crate::cli::bridge::BridgeOptions;
 use crate::cli::grants::KeyArgs;
 use crate::cli::import::{CompatArgs, ImportArgs};
@@ -57,6 +58,9 @@ pub enum Command {
     Vault(Box<VaultCommand>),
     /// Shows what is pinned of a server and what has changed since, and approves it
     Pins(Box<PinsArgs>),
+    /// Checks and shows the files of --audit
+    #[command(subcommand)]
+    Audit(Box<AuditCommand>),
     /// Takes over the sign-ins of mcp-remote, so that you need not sign in again
     Import(Box<ImportArgs>),
     /// Does a sign-in for another mcpipe; not for people
@@ -190,7 +194,9 @@ impl Cli {
             Some(Command::Logout(args)) => &args.url,
             Some(Command::Status(args)) => &args.url,
             Some(Command::Pins(args)) => return Some(&args.url),
-            Some(Command::Vault(_) | Command::Import(_) | Command::Helper) => return None,
+            Some(Command::Vault(_) | Command::Audit(_) | Command::Import(_) | Command::Helper) => {
+                return None;
+            }
         };
         url.as_deref()
     }
@@ -206,6 +212,7 @@ impl Cli {
                 Command::Status(_)
                 | Command::Vault(_)
                 | Command::Pins(_)
+                | Command::Audit(_)
                 | Command::Import(_)
                 | Command::Helper,
             ) => None,
@@ -222,6 +229,7 @@ impl Cli {
             Some(Command::Token(args)) => &args.target.log,
             Some(Command::Vault(command)) => &command.common().log,
             Some(Command::Pins(args)) => &args.log,
+            Some(Command::Audit(command)) => command.log(),
             Some(Command::Import(args)) => &args.log,
             Some(Command::Helper) => return None,
         })

@@ -5,6 +5,7 @@
 //! take are in files by subject, as `--help` has them.
 
 mod arguments;
+mod audit;
 mod bridge;
 mod environment;
 mod given;
@@ -26,6 +27,7 @@ mod vault;
 pub use arguments::{
     BridgeArgs, Cli, Command, HELPER, LogoutArgs, StatusArgs, TargetArgs, TokenArgs,
 };
+pub use audit::{AuditCommand, AuditShowArgs, AuditVerifyArgs};
 pub use bridge::{BridgeOptions, ProtocolArg, TransportArg};
 pub use given::{Given, GivenFlag, Source, given};
 pub use given_flags::given_flags;

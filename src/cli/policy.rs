@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::builder::Resettable;
 use clap::{Args, FromArgMatches as _, ValueEnum};
 
-use crate::cli::units::{count, pattern, rate, small_bytes};
+use crate::cli::units::{bytes, count, pattern, rate, small_bytes};
 use crate::cli::usage_error::ParseError;
 use crate::policy::{Pattern, Rate};
 
@@ -86,6 +86,9 @@ pub struct PolicyArgs {
     /// Writes a line for each call and each decision to a file, each chained to the one before; calls are refused if it cannot be written
     #[arg(long, value_name = "FILE", env = "MCPIPE_AUDIT")]
     pub audit: Option<PathBuf>,
+    /// The length of the file of --audit above which it is renamed to FILE.1, FILE.2 and so on, and a new one begun (default 67108864); nothing is removed
+    #[arg(long, value_name = "BYTES", value_parser = bytes, env = "MCPIPE_AUDIT_MAX_SIZE")]
+    pub audit_max_size: Option<u64>,
     /// Keeps the arguments of calls in the file of --audit, without secrets
     #[arg(long, env = "MCPIPE_AUDIT_ARGUMENTS")]
     pub audit_arguments: bool,

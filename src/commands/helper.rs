@@ -80,6 +80,7 @@ fn target(env: &Environment) -> Result<(TargetArgs, Vec<UserKey>), Failure> {
             | Command::Status(_)
             | Command::Token(_)
             | Command::Vault(_)
+            | Command::Audit(_)
             | Command::Import(_)
             | Command::Pins(_)
             | Command::Helper,
