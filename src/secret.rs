@@ -5,6 +5,7 @@
 
 mod escaped; // texts in which characters are spelt with escapes
 pub mod live;
+pub(crate) mod shapes;
 
 use std::fmt;
 

@@ -14,7 +14,6 @@ pub mod policy;
 mod redirect;
 mod reread_headers;
 mod secret_files;
-mod secret_shapes;
 mod vault;
 
 use std::path::{Path, PathBuf};
@@ -333,7 +332,7 @@ fn params(given: &[String], flag: &'static str) -> Result<Vec<(String, String)>,
         .iter()
         .map(|pair| match pair.split_once('=') {
             Some((key, value)) if !key.is_empty() && !OURS.contains(&key) => {
-                if secret_shapes::is_secret_name(key) {
+                if crate::secret::shapes::is_secret_name(key) {
                     tracing::warn!(
                         "{flag} puts the value of {} into the arguments, which every user of this machine can read",
                         printable(key, 100)

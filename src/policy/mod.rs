@@ -19,6 +19,7 @@ mod refusal;
 pub mod request;
 mod rule;
 pub mod sanitize;
+pub mod scan;
 
 pub use catalog::{Catalog, Tool};
 pub use lists::{Kind, Trimmed, elements, trim};

@@ -9,9 +9,9 @@ use crate::auth::user_key::{Source, UserKey};
 use crate::cli::{ConfiguredHeader, HeaderSource, NetworkArgs};
 use crate::header_secrets::{self, Part, Template};
 use crate::named_file;
+use crate::secret::shapes::{is_secret_name, is_secret_value};
 use crate::settings::environment::Environment;
 use crate::settings::error::Error;
-use crate::settings::secret_shapes::{is_secret_name, is_secret_value};
 use crate::text::{printable, without_mark};
 
 /// The headers that the user wants on every request.

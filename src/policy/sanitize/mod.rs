@@ -363,6 +363,11 @@ impl Sanitizer {
     }
 }
 
+/// Returns a text of a server on one line, with its unwanted characters escaped.
+pub fn visible(text: &str) -> String {
+    escaped(text, Form::Line, &mut Tally::default()).into_owned()
+}
+
 fn unchanged(frame: Frame) -> Sanitized {
     let notices = Vec::new();
     Sanitized { frame, notices }

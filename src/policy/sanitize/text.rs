@@ -22,7 +22,7 @@ pub enum Form {
 
 /// The number of unwanted characters by kind, and the first of each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally(BTreeMap<Kind, (usize, String)>);
+pub(super) struct Tally(BTreeMap<Kind, (usize, String)>);
 
 impl Tally {
     /// Says whether nothing was found.
@@ -55,7 +55,7 @@ impl Tally {
 }
 
 /// Returns a text with its unwanted characters escaped, and adds them to a tally. A text without any is borrowed.
-pub fn escaped<'a>(text: &'a str, form: Form, tally: &mut Tally) -> Cow<'a, str> {
+pub(super) fn escaped<'a>(text: &'a str, form: Form, tally: &mut Tally) -> Cow<'a, str> {
     if characters::is_plain(text) {
         return Cow::Borrowed(text);
     }

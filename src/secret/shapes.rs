@@ -27,7 +27,7 @@ const NOT: [&str; 2] = ["idempotency-key", "sec-websocket-key"];
 
 /// Says whether a header or parameter of this name holds a secret, by the words of the name or the end of one
 /// (`X-AccessToken`).
-pub(super) fn is_secret_name(name: &str) -> bool {
+pub(crate) fn is_secret_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     if NOT.contains(&name.as_str()) {
         return false;
@@ -39,7 +39,7 @@ pub(super) fn is_secret_name(name: &str) -> bool {
 
 /// Says whether a header's value is a credential by its looks, whatever the header's name: an authentication scheme of
 /// RFC 9110 section 11 before it, or a JSON Web Token (RFC 7519).
-pub(super) fn is_secret_value(value: &str) -> bool {
+pub(crate) fn is_secret_value(value: &str) -> bool {
     let scheme = value.split_once(' ').map(|(scheme, _)| scheme);
     let is_scheme = |scheme: &str| {
         ["bearer", "basic", "token", "apikey"]
