@@ -1,7 +1,7 @@
 //! The depth of nesting of a JSON text, counted without recursion: a peer chooses the depth.
 
 /// Returns how deep the objects and arrays of a JSON text are nested: 0 for a text without any, 1 for `{}`.
-pub fn depth(json: &str) -> usize {
+pub(super) fn depth(json: &str) -> usize {
     let (mut open, mut deepest) = (0_usize, 0_usize);
     let mut bytes = json.bytes();
     while let Some(byte) = bytes.next() {

@@ -7,6 +7,9 @@
 
 mod asks;
 mod requests;
+mod sanitize;
+mod scan;
+mod tool_limits;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,8 +21,10 @@ use crate::bridge::exchanges::ExchangeEvent;
 use crate::era::protocol::META_VERSION;
 use crate::frame::{Frame, Id, Object, string};
 use crate::policy::request::{Asked, asked};
-use crate::policy::{Catalog, Kind, Refusal, Rules, elements, trim};
+use crate::policy::sanitize::Sanitizer;
+use crate::policy::{Catalog, Kind, Refusal, Rules, ToolLimits, elements, trim};
 pub(super) use requests::Request;
+use scan::FirstSight;
 
 /// The policy of one run of the bridge, and what it knows of the server.
 pub(super) struct Enforcement {
@@ -38,6 +43,12 @@ struct State {
     catalog: Catalog,
     /// Tools that are hidden for another reason than their names and annotations, by name.
     hidden: HashMap<Box<str>, Refusal>,
+    /// The tools that `--max-tools` and `--max-depth` leave.
+    tool_limits: Option<ToolLimits>,
+    /// The names and texts that `--sanitize` has escaped.
+    sanitizer: Option<Sanitizer>,
+    /// The lists that have not been scanned, where definitions are judged at first sight.
+    first_sight: Option<FirstSight>,
     /// The requests of the host that have passed and are not answered yet.
     requests: HashMap<Id, Request>,
     /// The requests that are not decided yet.
@@ -68,11 +79,15 @@ impl Enforcement {
         }
         let salt = crate::random::bytes::<8>().map_or(0, u64::from_ne_bytes);
         let catalog = Catalog::new(rules.validate_arguments.is_some());
+        let is_scanned = rules.pin_tools.is_some() || rules.sanitize.is_some();
         Some(Arc::new(Self {
             rules: rules.clone(),
             events,
             state: Mutex::new(State {
                 catalog,
+                tool_limits: ToolLimits::new(rules),
+                sanitizer: rules.sanitize.is_some().then(Sanitizer::default),
+                first_sight: is_scanned.then(FirstSight::default),
                 ..State::default()
             }),
             listing: tokio::sync::Mutex::new(()),
@@ -89,6 +104,7 @@ impl Enforcement {
         if frame.is_response() {
             return Admission::Pass(frame, None);
         }
+        let frame = self.own_names(frame);
         let mut request = Request::of(&frame);
         match self.judge(&frame, &mut request).await {
             Ok(()) => {
@@ -127,7 +143,9 @@ impl Enforcement {
             let decided = self.access(thing);
             self.unless_dry(decided)?;
         }
-        // Sizes: `--max-arguments`, `--max-depth`.
+        // Sizes: `--max-arguments`, then `--max-depth`.
+        let decided = self.depth_of_arguments(frame, request.tool.as_deref());
+        self.unless_dry(decided)?;
         // Arguments against the tool's own schema: `--validate-arguments`.
         // The circuit breaker, then rates and concurrency.
         // The audit's line, last: it says that the call is sent.
@@ -136,6 +154,15 @@ impl Enforcement {
 
     /// Decides on one thing by its name and its annotations, and by what else hides a tool. Lists ask it too.
     fn access(&self, thing: &Asked) -> Result<(), Refusal> {
+        self.access_before_limits(thing)?;
+        match (thing, &self.state().tool_limits) {
+            (Asked::Tool(name), Some(limits)) => limits.decide(name),
+            _ => Ok(()),
+        }
+    }
+
+    /// Decides as [`Enforcement::access`] does, but for `--max-tools` and `--max-depth`, which count what is left.
+    fn access_before_limits(&self, thing: &Asked) -> Result<(), Refusal> {
         let state = self.state();
         if let Asked::Tool(name) = thing
             && let Some(refusal) = state.hidden.get(name.as_str())
@@ -148,7 +175,10 @@ impl Enforcement {
 
     /// Says whether a rule asks for more of a tool than its name.
     fn needs_definition(&self) -> bool {
-        self.rules.read_only.is_some() || self.rules.validate_arguments.is_some()
+        self.rules.read_only.is_some()
+            || self.rules.validate_arguments.is_some()
+            || !self.rules.max_tools.is_empty()
+            || !self.rules.max_depth.is_empty()
     }
 
     /// Returns a decision; with `--policy-dry-run` a refusal is only said.
@@ -186,21 +216,22 @@ impl Enforcement {
             return Some(frame);
         };
         // The audit's line and the limits' accounts.
+        let frame = self.shallow_answer(frame, &request);
         let frame = match Kind::of(&request.method) {
             Some(kind) => self.list(frame, kind, request.cursor.as_deref()),
             None => frame,
         };
-        // `--sanitize`, then `--max-result`.
+        if matches!(&*request.method, "initialize" | "server/discover") {
+            self.first_sight_of_instructions(&frame);
+        }
+        let frame = self.sanitized_answer(&request.method, frame);
+        // `--max-result`.
         Some(frame)
     }
 
     /// Takes the answer to a handshake that is given from memory, while the server's is still to come.
-    #[expect(
-        clippy::unused_self,
-        reason = "texts of the server are in it, which rules judge"
-    )]
     pub(super) fn early(&self, answer: Frame) -> Frame {
-        answer
+        self.sanitized_answer("initialize", answer)
     }
 
     /// Takes a notification or a request of the server.
@@ -215,7 +246,7 @@ impl Enforcement {
             }
             _ => {}
         }
-        Some(frame)
+        Some(self.sanitized_message(frame))
     }
 
     /// Takes a page of a list: notes its tools, and returns it without what is hidden.
@@ -236,6 +267,7 @@ impl Enforcement {
             let (list, hidden) = (kind.member(), trimmed.hidden.len());
             tracing::info!(list, hidden, "hidden by the policy");
         }
+        self.first_sight_of_list(kind, &trimmed.frame, cursor);
         trimmed.frame
     }
 
@@ -245,6 +277,7 @@ impl Enforcement {
         {
             let next = frame.member_in("result", "nextCursor").and_then(string);
             self.state().catalog.take_page(cursor, &tools, next);
+            self.note_tools(frame, cursor);
         }
     }
 

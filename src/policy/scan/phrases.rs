@@ -73,8 +73,8 @@ const PHRASES: &[(Code, &[&str])] = &[
 /// Words before a phrase that make it a subject rather than an order.
 const MENTIONS: [&str; 20] = [
     "as", "like", "detects", "detect", "tries", "trying", "asks", "asking", "whether", "text",
-    "output", "response", "strings", "phrases", "attempts", "example",
-    "analyzes", "blocks", "contains", "saying",
+    "output", "response", "strings", "phrases", "attempts", "example", "analyzes", "blocks",
+    "contains", "saying",
 ];
 
 /// A phrase in a text.
