@@ -10,6 +10,7 @@
 
 mod support; // hosts, servers, an authorization server and a browser that the tests share
 
+mod arguments; // arguments of calls beside the tools' own schemas
 mod caching; // results that are answered again without a request: for which account, and until when
 mod chaos; // random failures of server and network: each request gets one outcome
 mod child_processes; // environment and descriptors that child processes inherit

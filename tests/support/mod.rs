@@ -7,6 +7,7 @@ pub mod browser; // follows links and fills in forms
 pub(crate) mod host; // the MCP host: the real binary, or the bridge in process
 pub(crate) mod matching; // JSON beside what was expected
 pub(crate) mod memory; // a server in memory, for tests that pause time
+pub(crate) mod pairs; // the four pairs of eras, in process
 pub(crate) mod protected; // a server that wants a token
 #[cfg(unix)]
 pub(crate) mod pty; // a terminal with its screen

@@ -5,6 +5,7 @@
 //! for, for a lock or for a limit; the loop polls an admission once, and where it is not decided at once the request goes on
 //! in a task of its own, while others pass it.
 
+mod arguments;
 mod asks;
 mod requests;
 mod sanitize;
@@ -36,6 +37,7 @@ pub(super) struct Enforcement {
     listing: tokio::sync::Mutex<()>,
     /// The beginning of the ids of the bridge's own requests, which no host can guess.
     own: String,
+    schemas: arguments::Schemas,
 }
 
 #[derive(Default)]
@@ -92,6 +94,7 @@ impl Enforcement {
             }),
             listing: tokio::sync::Mutex::new(()),
             own: format!("mcpipe-{salt:016x}-"),
+            schemas: arguments::Schemas::default(),
         }))
     }
 
@@ -144,9 +147,16 @@ impl Enforcement {
             self.unless_dry(decided)?;
         }
         // Sizes: `--max-arguments`, then `--max-depth`.
+        if let Some(tool) = &request.tool {
+            self.unless_dry(self.argument_size(tool, frame))?;
+        }
         let decided = self.depth_of_arguments(frame, request.tool.as_deref());
         self.unless_dry(decided)?;
         // Arguments against the tool's own schema: `--validate-arguments`.
+        if let Some(tool) = &request.tool {
+            let judged = self.arguments(tool, frame).await;
+            self.unless_dry(judged)?;
+        }
         // The circuit breaker, then rates and concurrency.
         // The audit's line, last: it says that the call is sent.
         Ok(())

@@ -1,0 +1,274 @@
+//! `--max-arguments` and `--validate-arguments`, carried out on one call.
+//!
+//! Little work is done in the loop, at once. An evaluation that may be more runs on a thread of its own with the stack that
+//! it may need, for as long as [`TIME`]: nothing stops a thread, so there are [`MAX_THREADS`] of them at most, and a schema
+//! of which one still runs is not evaluated again.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+use tokio::time;
+
+use crate::bridge::enforcement::Enforcement;
+use crate::frame::{Frame, member_of};
+use crate::policy::arguments::{Arguments, Judgement, Schema, Unjudged};
+use crate::policy::{Limit, Refusal, Rule};
+use crate::text::printable;
+
+/// The time that one evaluation may take.
+const TIME: Duration = Duration::from_secs(2);
+/// The evaluations that may be under way on threads at once.
+const MAX_THREADS: usize = 4;
+/// The work, as [`Schema::work`] counts it, that is done in the loop: some hundred microseconds.
+const LITTLE: u64 = 200_000;
+/// The bytes of arguments that are read in the loop.
+const SHORT: usize = 64 * 1024;
+/// The stack of a thread that compiles.
+const STACK: usize = 16 << 20;
+/// The schemas that are kept. When there are more, all are compiled again.
+const MAX_KEPT: usize = 4096;
+
+/// The schemas of the server's tools, compiled.
+#[derive(Debug)]
+pub(super) struct Schemas {
+    kept: Mutex<HashMap<Box<str>, Kept>>,
+    threads: Arc<Semaphore>,
+}
+
+/// A tool's schema, of one definition of the tool.
+#[derive(Clone, Debug)]
+struct Kept {
+    definition: Arc<str>,
+    schema: Result<Arc<Schema>, Unjudged>,
+    overrun: Overrun,
+}
+
+/// The evaluation of one schema that took longer than [`TIME`], as long as its thread lives.
+#[derive(Clone, Debug, Default)]
+struct Overrun(Arc<Mutex<Weak<()>>>);
+
+impl Overrun {
+    fn note(&self, thread: Weak<()>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = thread;
+    }
+
+    fn goes_on(&self) -> bool {
+        let thread = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        thread.strong_count() > 0
+    }
+}
+
+impl Default for Schemas {
+    fn default() -> Self {
+        Self {
+            kept: Mutex::default(),
+            threads: Arc::new(Semaphore::new(MAX_THREADS)),
+        }
+    }
+}
+
+impl Schemas {
+    fn kept(&self, tool: &str, definition: &Arc<str>) -> Option<Kept> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = kept.get(tool)?;
+        let is_same = Arc::ptr_eq(&found.definition, definition) || found.definition == *definition;
+        is_same.then(|| found.clone())
+    }
+
+    fn keep(&self, tool: &str, kept: Kept) {
+        let mut all = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= MAX_KEPT {
+            all.clear();
+        }
+        all.insert(tool.into(), kept);
+    }
+
+    /// Does something on a thread of its own. `None` where that takes longer than [`TIME`], or no thread is free for as
+    /// long; where the work then still goes on, `overrun` says so.
+    async fn aside<T: Send + 'static>(
+        &self,
+        stack: usize,
+        overrun: &Overrun,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let threads = Arc::clone(&self.threads);
+        let turn = time::timeout(TIME, threads.acquire_owned())
+            .await
+            .ok()?
+            .ok()?;
+        let overrun = overrun.clone();
+        let begun = move || {
+            let (done, awaited) = mpsc::channel();
+            let thread = Arc::new(());
+            let lives = Arc::downgrade(&thread);
+            let builder = thread::Builder::new()
+                .name("schema".into())
+                .stack_size(stack);
+            let started = builder.spawn(move || {
+                let _until_the_end = (turn, thread);
+                let _ = done.send(work());
+            });
+            started.ok()?;
+            let done = awaited.recv_timeout(TIME).ok();
+            if done.is_none() {
+                overrun.note(lives);
+            }
+            done
+        };
+        // The blocking thread ends in time, so that leaving does not wait for the other one.
+        spawn_blocking(begun).await.ok()?
+    }
+}
+
+impl Enforcement {
+    /// Judges the size of a call's arguments.
+    pub(super) fn argument_size(&self, tool: &str, call: &Frame) -> Result<(), Refusal> {
+        let limits = self.rules.max_arguments.iter();
+        let limits = limits.filter(|limit| limit.is_for(tool));
+        let Some(Limit { value, rule, .. }) = limits.min_by_key(|limit| limit.value) else {
+            return Ok(());
+        };
+        let seen = call.param("arguments").map_or(0, str::len);
+        if u64::try_from(seen).unwrap_or(u64::MAX) <= *value {
+            return Ok(());
+        }
+        let tool = printable(tool, 100);
+        let message = format!(
+            "The arguments of the tool \"{tool}\" have {seen} bytes, and {value} are allowed ({} of {}).",
+            rule.text(),
+            rule.origin
+        );
+        Err(Refusal::by(rule, message).hint("send less, or raise the limit"))
+    }
+
+    /// Judges a call's arguments by the tool's own schema.
+    pub(super) async fn arguments(&self, tool: &str, call: &Frame) -> Result<(), Refusal> {
+        let Some(rule) = &self.rules.validate_arguments else {
+            return Ok(());
+        };
+        let definition = {
+            let state = self.state();
+            state
+                .catalog
+                .tool(tool)
+                .and_then(|it| it.definition.clone())
+        };
+        let Some(definition) = definition else {
+            let why = "the server's list has no such tool";
+            return Err(unjudged(rule, tool, why).hint("call a tool that is listed"));
+        };
+        let kept = match self.schemas.kept(tool, &definition) {
+            Some(kept) => kept,
+            None => self.compiled(rule, tool, definition).await?,
+        };
+        let schema = kept.schema.clone();
+        let schema =
+            schema.map_err(|reason| unjudged(rule, tool, &reason.to_string()).hint(ASK))?;
+        let over = || {
+            let why = format!("an evaluation of its input schema takes longer than {TIME:?}");
+            unjudged(rule, tool, &why).hint(ASK)
+        };
+        if kept.overrun.goes_on() {
+            return Err(over());
+        }
+        let text = call.param("arguments");
+        if text.is_none_or(|text| text.len() <= SHORT) {
+            let read = Arguments::read(text).map_err(|reason| refused(rule, tool, &reason))?;
+            if schema.work(&read) <= LITTLE {
+                return verdict(rule, tool, schema.judge(&read));
+            }
+        }
+        let call = call.clone();
+        // The stack is known when the arguments are read; reading needs little, and the first thread is a short one.
+        let reading = {
+            let schema = Arc::clone(&schema);
+            self.schemas.aside(STACK, &kept.overrun, move || {
+                let read = Arguments::read(call.param("arguments"))?;
+                let stack = schema.stack(&read);
+                Ok((read, stack))
+            })
+        };
+        let read = reading.await.ok_or_else(over)?;
+        let (read, stack) = read.map_err(|reason: Unjudged| refused(rule, tool, &reason))?;
+        let stack = stack.ok_or_else(|| refused(rule, tool, &Unjudged::Deep))?;
+        let judging = self
+            .schemas
+            .aside(stack, &kept.overrun, move || schema.judge(&read));
+        let judged = judging.await.ok_or_else(over)?;
+        verdict(rule, tool, judged)
+    }
+
+    /// Compiles the schema of a definition, and keeps it.
+    async fn compiled(
+        &self,
+        rule: &Rule,
+        tool: &str,
+        definition: Arc<str>,
+    ) -> Result<Kept, Refusal> {
+        let overrun = Overrun::default();
+        let text = Arc::clone(&definition);
+        let compile = move || {
+            let schema = member_of(&text, "inputSchema");
+            let schema = schema.ok_or_else(|| Unjudged::Broken("the tool has none".into()))?;
+            Schema::compile(schema).map(Arc::new)
+        };
+        let compiled = self.schemas.aside(STACK, &overrun, compile).await;
+        let is_over = compiled.is_none();
+        let kept = Kept {
+            definition,
+            schema: compiled.unwrap_or(Err(Unjudged::LargeSchema)),
+            overrun,
+        };
+        if is_over {
+            let why = format!("its input schema could not be read within {TIME:?}");
+            return Err(unjudged(rule, tool, &why).hint(ASK));
+        }
+        self.schemas.keep(tool, kept.clone());
+        Ok(kept)
+    }
+}
+
+/// The hint where the server's schema is at fault.
+const ASK: &str =
+    "ask the server's maintainers to mend the schema, or leave --validate-arguments out";
+
+fn verdict(rule: &Rule, tool: &str, judged: Result<Judgement, Unjudged>) -> Result<(), Refusal> {
+    match judged {
+        Ok(Judgement::Fit) => Ok(()),
+        Ok(Judgement::Faulty(faults)) => {
+            let tool = printable(tool, 100);
+            let message = format!(
+                "The arguments of the tool \"{tool}\" do not fit its input schema, and were not sent ({} of {}): {faults}.",
+                rule.text(),
+                rule.origin
+            );
+            Err(Refusal::by(rule, message).hint("correct them and call again"))
+        }
+        Err(reason) => Err(refused(rule, tool, &reason)),
+    }
+}
+
+/// The refusal of arguments that are not judged.
+fn refused(rule: &Rule, tool: &str, reason: &Unjudged) -> Refusal {
+    let hint = match reason {
+        Unjudged::Duplicate(_) | Unjudged::Deep | Unjudged::Large => {
+            "change the arguments and call again"
+        }
+        _ => ASK,
+    };
+    unjudged(rule, tool, &reason.to_string()).hint(hint)
+}
+
+fn unjudged(rule: &Rule, tool: &str, why: &str) -> Refusal {
+    let tool = printable(tool, 100);
+    let message = format!(
+        "The arguments of the tool \"{tool}\" cannot be judged, and were not sent ({} of {}): {why}.",
+        rule.text(),
+        rule.origin
+    );
+    Refusal::by(rule, message)
+}
