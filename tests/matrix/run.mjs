@@ -1,15 +1,15 @@
 // Plays one story with official SDKs at both ends of the bridge, in all four pairs of eras, and prints a table.
 //
-//   run.mjs [--direct] [--host PART] [--server PART] [--jobs N] [--verbose]
+//   run.mjs [--direct] [--policy] [--host PART] [--server PART] [--jobs N] [--verbose]
 //
 // The story is story.json: tools, prompts, resources, elicitation, sampling, roots, progress, log, subscribe, cancel.
 // A cell passes when every step's outcome is the one written there, whichever the parties are, and the bridge left by
 // itself. `--direct` leaves the bridge out, which only works where host and server are of one era: that is how we know
-// that the parties are right. MCPIPE_MATRIX_PYTHON is a Python with requirements.txt installed; without it one is made
+// that the parties are right. `--policy` gives the bridge one that refuses nothing, which must change nothing. MCPIPE_MATRIX_PYTHON is a Python with requirements.txt installed; without it one is made
 // below MCPIPE_MATRIX_CACHE.
 
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
@@ -17,12 +17,14 @@ import { isDeepStrictEqual, parseArgs } from "node:util";
 
 const here = import.meta.dirname;
 const STORY = join(here, "story.json");
+const POLICY = join(here, "../../fixtures/policy/allows-everything.toml");
 const START_MS = 30_000;
 const CELL_MS = 90_000;
 
 const { values: asked } = parseArgs({
   options: {
     direct: { type: "boolean", default: false },
+    policy: { type: "boolean", default: false },
     host: { type: "string", default: "" },
     server: { type: "string", default: "" },
     jobs: { type: "string", default: "4" },
@@ -108,6 +110,7 @@ async function play(cell) {
   const { host, server } = cell;
   cell.problems = [];
   const home = mkdtempSync(join(tmpdir(), "mcpipe-matrix-"));
+  if (asked.policy) copyFileSync(POLICY, join(home, "mcpipe.toml"));
   let remote;
   let said = "";
   try {
