@@ -44,6 +44,7 @@ use crate::report::Failure;
 use crate::server_cache::ServerCache;
 pub use crate::settings::environment::Environment;
 use crate::stdio;
+use crate::store::VaultPaths;
 use crate::text::printable;
 use crate::tls;
 pub use address::{address, origin};
@@ -363,7 +364,6 @@ pub fn bridge(
         protocol: args.protocol.into(),
         grace: Duration::from_secs_f64(args.grace),
         max_in_flight: args.max_in_flight as usize,
-        call_timeout: positive(args.call_timeout),
         sign_in_patience: (!args.wait_for_login).then_some(SIGN_IN_PATIENCE),
         has_user: env.can_reach_a_user(),
         is_reader_gone: stdio::is_reader_gone,
@@ -378,6 +378,9 @@ pub fn bridge(
         extensions: Vec::new(),
         cache_ttl: args.cache_ttl.filter(|ttl| !ttl.is_zero()),
         policy: Rules::default(),
+        limits_stem: VaultPaths::new(env.get("MCPIPE_HOME").map(Path::new))
+            .ok()
+            .map(|paths| paths.limits(target.https.url.as_str(), account)),
         now,
         random_fraction: random::fraction,
     }

@@ -27,7 +27,6 @@ use tokio_util::task::TaskTracker;
 use crate::policy::limit::state::{LONGEST, State, Unreadable};
 use crate::policy::limit::{Applied, Excess, Limits};
 use crate::random;
-use crate::store::VaultPaths;
 use crate::store::files::{self, FileLock, SharedContent, SharedFile};
 
 /// The time for which the lock of the file is waited for; it is held for microseconds.
@@ -117,19 +116,12 @@ impl Error {
 }
 
 impl SharedLimits {
-    /// Makes the limits of this server and account; the state is below `home` if given, else in the system's directory
-    /// for states. Opens nothing yet.
-    pub fn about(
-        limits: Limits,
-        home: Option<&Path>,
-        url: &str,
-        account: &str,
-        now: fn() -> SystemTime,
-    ) -> Arc<Self> {
-        let paths = VaultPaths::new(home).ok();
+    /// Makes the limits of one server and account. `stem` is the path of the files without their endings
+    /// ([`VaultPaths::limits`](crate::store::VaultPaths::limits)); without one, no call passes. Opens nothing yet.
+    pub fn new(limits: Limits, stem: Option<PathBuf>, now: fn() -> SystemTime) -> Arc<Self> {
         Arc::new(Self {
             limits,
-            stem: paths.map(|paths| paths.limits(url, account)),
+            stem,
             now,
             opened: Mutex::default(),
             freed: Notify::new(),

@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use self::model::Model;
 use self::schedule::{End, Said, Schedule, schedules};
-use crate::support::host::{INITIALIZED, InProcess, cancelled, json, settings};
+use crate::support::host::{INITIALIZED, InProcess, call_timeout, cancelled, json, settings};
 use crate::support::memory::Memory;
 
 /// The host's book: what it said and heard.
@@ -72,7 +72,8 @@ async fn play(schedule: &Schedule) {
     let mut settings = settings();
     settings.transport = schedule.transport;
     settings.max_in_flight = schedule.max_in_flight;
-    settings.call_timeout = schedule.call_timeout.map(Duration::from_millis);
+    let ceiling = schedule.call_timeout.map(Duration::from_millis);
+    settings.policy.call_timeout = ceiling.map(call_timeout).unwrap_or_default();
     let mut host = InProcess::bridged_to(remote.remote(), settings);
 
     let heard = ServerHints::default();

@@ -15,7 +15,9 @@ use tokio::time;
 use crate::early_initialize::{noted, noting};
 use crate::support::authority::Authority;
 use crate::support::browser;
-use crate::support::host::{INITIALIZE, INITIALIZED, InProcess, Process, call, request, settings};
+use crate::support::host::{
+    INITIALIZE, INITIALIZED, InProcess, Process, call, call_timeout, request, settings,
+};
 use crate::support::memory::{Far, Memory};
 use crate::support::remote::{Ask, Reply, Server, ordinary};
 
@@ -391,7 +393,7 @@ async fn waiting_for_a_program_counts_against_no_server() {
             waits: watch::Sender::new(false),
         };
         let mut limited = settings();
-        limited.call_timeout = Some(Duration::from_secs(5));
+        limited.policy.call_timeout = call_timeout(Duration::from_secs(5));
         let mut host = InProcess::bridged_to(remote, limited);
         host.send(INITIALIZE).await;
         let answer = host.next_json().await;

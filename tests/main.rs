@@ -29,6 +29,7 @@ mod floors; // the order of modules: imports point down
 mod header_command; // headers from a program: when it runs, and when it does not
 mod hostile; // large, endless and forged messages, within bounds of memory and screen
 mod import; // sign-ins and configuration of mcp-remote, found and taken over
+mod limits; // calls in a time and at once, of all processes; refusals, waits, time limits of tools, the circuit breaker
 mod login; // from a 401 to a credential: discovery, registration, browser, tokens, renewal
 mod messages; // answers with ids, statuses and places that the specification does not have
 mod modern; // modern servers: input requests, remembered eras, restarts

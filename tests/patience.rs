@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use mcpipe::era::Transport;
 use tokio::time::Instant;
 
-use crate::support::host::{InProcess, Process, call, json, request, settings};
+use crate::support::host::{InProcess, Process, call, call_timeout, json, request, settings};
 use crate::support::memory::Memory;
 use crate::support::remote::{Reply, Server, Step, ordinary, result_of};
 
@@ -131,7 +131,7 @@ async fn a_call_that_takes_too_long_is_given_up_and_the_remote_told() {
         });
         let mut hurried = settings();
         hurried.transport = transport;
-        hurried.call_timeout = Some(Duration::from_secs(60));
+        hurried.policy.call_timeout = call_timeout(Duration::from_secs(60));
         let mut host = InProcess::opened(remote.remote(), hurried).await;
         let begun = Instant::now();
         host.send(call(7)).await;

@@ -1,5 +1,6 @@
 //! The settings of one run of the bridge.
 
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
@@ -19,8 +20,6 @@ pub struct Settings {
     pub grace: Duration,
     /// The number of requests that the server gets at once (`--max-in-flight`); more wait their turn.
     pub max_in_flight: usize,
-    /// The time that one request may take (`--call-timeout`); for ever if absent.
-    pub call_timeout: Option<Duration>,
     /// The pause between two pings of the remote (`--ping-interval`); never if absent.
     pub ping_interval: Option<Duration>,
     /// The extensions that are declared to the server beside those that the host declares.
@@ -43,6 +42,9 @@ pub struct Settings {
     pub facts: ServerCache,
     /// The rules for what the host may list and call.
     pub policy: Rules,
+    /// The path, without an ending, of the files in which processes share the state of limits on calls; with limits and
+    /// without it, calls are refused.
+    pub limits_stem: Option<PathBuf>,
     /// The wall clock.
     pub now: fn() -> SystemTime,
     /// A function that returns a random number from 0 to 1 ([`crate::random::fraction`]): the part of the longest delay
@@ -58,7 +60,6 @@ impl Settings {
             protocol: Protocol::default(),
             grace: Duration::from_secs(30),
             max_in_flight: 512,
-            call_timeout: None,
             ping_interval: None,
             extensions: Vec::new(),
             cache_ttl: None,
@@ -69,6 +70,7 @@ impl Settings {
             server: String::new(),
             facts: ServerCache::nowhere(),
             policy: Rules::default(),
+            limits_stem: None,
             now,
             random_fraction: || 0.0,
         }

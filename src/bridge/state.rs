@@ -124,7 +124,7 @@ impl<R: Remote> Bridge<R> {
                 ping
             }),
         };
-        let enforcement = Enforcement::new(&settings.policy, events_in.clone());
+        let enforcement = Enforcement::new(&settings, events_in.clone());
         let memory = ServerMemory::new(settings.facts.clone(), settings.now);
         let bridge = Self {
             translator: Translator::new(memory.options(&settings)),

@@ -18,6 +18,7 @@ use crate::bridge::response_stream::{Followed, ended};
 use crate::bridge::retry::{self, pause_after};
 use crate::era::{Arrival, ExchangeId, Head, HttpError, Post};
 use crate::frame::{BridgeError, Outline, Parsed};
+use crate::policy::timeout;
 use crate::remote::{Answer, Events, Remote, Verb};
 
 /// The number of sends of a request that was certainly not processed.
@@ -63,9 +64,9 @@ impl<R: Remote> Exchanges<R> {
 
     /// Posts a frame as [`Exchanges::post_to_its_end`] does, or gives it up when its time has passed.
     async fn post_in_time(&self, post: &Post, arrivals: &mut Vec<Arrival>) -> Followed {
-        let ceiling = self
-            .settings
-            .call_timeout
+        let limit = timeout::lowest(&self.settings.policy.call_timeout, &post.frame);
+        let ceiling = limit
+            .map(|limit| limit.value)
             .into_iter()
             .chain(post.patience)
             .min()

@@ -26,9 +26,6 @@ pub struct BridgeOptions {
     /// How long to wait for answers when stdin has ended, and for a sign-in that a user sees
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds, env = "MCPIPE_GRACE")]
     pub grace: f64,
-    /// How long one request may take; 0 for ever
-    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds, env = "MCPIPE_CALL_TIMEOUT")]
-    pub call_timeout: f64,
     /// Requests at the server at once; more wait their turn
     #[arg(long, value_name = "N", default_value = "512", value_parser = in_flight, env = "MCPIPE_MAX_IN_FLIGHT")]
     pub max_in_flight: u32,

@@ -2,11 +2,12 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::Resettable;
 use clap::{Args, FromArgMatches as _, ValueEnum};
 
-use crate::cli::units::{bytes, count, pattern, rate, small_bytes};
+use crate::cli::units::{bytes, count, pattern, rate, seconds, small_bytes};
 use crate::cli::usage_error::ParseError;
 use crate::policy::{Pattern, Rate};
 
@@ -80,6 +81,9 @@ pub struct PolicyArgs {
     /// Calls under way at once, of all tools or those of a pattern, for all mcpipes of this account on this machine
     #[arg(long = "max-concurrent", value_name = "[PATTERN=]N", value_parser = scoped::<u32>, env = "MCPIPE_MAX_CONCURRENT")]
     pub max_concurrent: Vec<Scoped<u32>>,
+    /// How long a request may take, of all or of the tools of a pattern; the lowest that is for it counts, 0 is for ever
+    #[arg(long = "call-timeout", value_name = "[PATTERN=]SECONDS", value_parser = scoped::<Duration>, env = "MCPIPE_CALL_TIMEOUT")]
+    pub call_timeouts: Vec<Scoped<Duration>>,
     /// Refuses calls for a time when this many in a row got no answer from the server
     #[arg(long, value_name = "N", value_parser = count, env = "MCPIPE_CIRCUIT_BREAKER")]
     pub circuit_breaker: Option<u32>,
@@ -171,6 +175,12 @@ impl Value for u32 {
 impl Value for Rate {
     fn read(text: &str) -> Result<Self, crate::cli::units::ExpectedValue> {
         rate(text)
+    }
+}
+
+impl Value for Duration {
+    fn read(text: &str) -> Result<Self, crate::cli::units::ExpectedValue> {
+        seconds(text).map(Self::from_secs_f64)
     }
 }
 

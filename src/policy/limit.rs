@@ -57,12 +57,25 @@ pub type Applied = Vec<usize>;
 pub struct Excess {
     /// The limits that refuse, by their places; at least one.
     pub by: Applied,
-    /// The limit that refuses for the longest time.
-    longest: usize,
-    /// That time, for this call and no other before it; for calls under way a guess, [`PLACE_PAUSE`].
+    /// The time after which it may pass, if no other call passes before it; where calls under way refuse, a guess of
+    /// [`PLACE_PAUSE`] at least.
     pub wait: Duration,
-    /// True where the time is that of a bucket, and so the call passes no sooner.
-    pub is_certain: bool,
+    /// The time before which it certainly does not pass: that of buckets alone.
+    pub least: Duration,
+    /// The limit whose time `wait` is.
+    longest: usize,
+}
+
+impl Excess {
+    /// The call waits behind others for these limits, and has not been judged by them.
+    pub fn behind(by: Applied) -> Option<Self> {
+        Some(Self {
+            longest: *by.first()?,
+            by,
+            wait: PLACE_PAUSE,
+            least: Duration::ZERO,
+        })
+    }
 }
 
 impl Limits {
@@ -157,17 +170,18 @@ impl Limits {
                 }
             };
             let Some(wait) = wait else { continue };
-            let is_rate = matches!(limit.most, Most::In(_));
             let found = excess.get_or_insert_with(|| Excess {
                 by: Vec::new(),
+                wait: Duration::ZERO,
+                least: Duration::ZERO,
                 longest: at,
-                wait,
-                is_certain: is_rate,
             });
             found.by.push(at);
             if wait > found.wait {
                 (found.longest, found.wait) = (at, wait);
-                found.is_certain |= is_rate;
+            }
+            if let Most::In(_) = limit.most {
+                found.least = found.least.max(wait);
             }
         }
         if let Some(excess) = excess {

@@ -20,6 +20,7 @@ pub mod request;
 mod rule;
 pub mod sanitize;
 pub mod scan;
+pub mod timeout;
 mod tool_limits;
 
 pub use catalog::{Catalog, Tool};

@@ -127,6 +127,8 @@ pub struct Rules {
     pub rate_limit_as_result: bool,
     /// `max-concurrent`: calls under way at once.
     pub max_concurrent: Vec<Limit<u32>>,
+    /// `call-timeout`: the time that a request may take, 0 for ever. It refuses nothing, and is kept without a policy too.
+    pub call_timeout: Vec<Limit<Duration>>,
     /// `circuit-breaker`: failures of the server in a row after which calls are refused for a time.
     pub circuit_breaker: Vec<Limit<u32>>,
     /// True with `policy-dry-run`: what would be refused is said, and passes.

@@ -5,6 +5,7 @@
 //! administrator has switched on stays on.
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use crate::cli::{ParseError, PolicyArgs, PolicyLayer, RateLimitAs, Scoped, policy_of};
 use crate::policy::{Filter, Limit, Origin, Pattern, Rate, Rule, Rules};
@@ -82,6 +83,11 @@ pub fn rules(args: &PolicyArgs, env: &Environment) -> Result<Rules, Failure> {
             |args| &args.max_concurrent,
             u32::to_string,
         ),
+        call_timeout: layers.scoped(
+            name!("call-timeout"),
+            |args| &args.call_timeouts,
+            |time: &Duration| time.as_secs_f64().to_string(),
+        ),
         circuit_breaker: layers.one(name!("circuit-breaker"), |args| args.circuit_breaker),
         dry_run: layers.is_on(DRY_RUN, |args| args.policy_dry_run),
     })
@@ -119,7 +125,7 @@ const DRY_RUN: Name = name!("policy-dry-run");
 const BEST_EFFORT: Name = name!("audit-best-effort");
 
 /// Guard rails of which all layers hold.
-const ALL_HOLD: [Name; 11] = [
+const ALL_HOLD: [Name; 12] = [
     name!("deny-tool"),
     name!("ignore-tool"),
     name!("deny-prompt"),
@@ -131,6 +137,7 @@ const ALL_HOLD: [Name; 11] = [
     name!("rate-limit"),
     name!("max-concurrent"),
     name!("circuit-breaker"),
+    name!("call-timeout"),
 ];
 
 /// Returns the denials and limits of variables whose flags were typed: clap passes over them, and they hold all the same.

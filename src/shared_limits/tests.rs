@@ -4,6 +4,7 @@ use std::time::UNIX_EPOCH;
 use super::*;
 use crate::frame::Frame;
 use crate::policy::{Limit, Origin, Rate, Rule};
+use crate::store::VaultPaths;
 
 const URL: &str = "https://a.example/mcp";
 
@@ -26,10 +27,14 @@ fn at_once(count: u32) -> Limits {
     Limits::new(&[], &[limit(count)])
 }
 
+fn stem(home: &Path, account: &str) -> Option<PathBuf> {
+    Some(VaultPaths::new(Some(home)).unwrap().limits(URL, account))
+}
+
 /// The limits as one more process has them.
 fn process(home: &Path, limits: Limits) -> Arc<SharedLimits> {
     let now = || UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-    SharedLimits::about(limits, Some(home), URL, "default", now)
+    SharedLimits::new(limits, stem(home, "default"), now)
 }
 
 fn call() -> Frame {
@@ -61,7 +66,7 @@ fn state(home: &Path) -> PathBuf {
 async fn processes_share_one_bucket_of_a_server_and_account() {
     let home = tempfile::tempdir().unwrap();
     let (one, two) = (process(home.path(), rate(3)), process(home.path(), rate(3)));
-    let other = SharedLimits::about(rate(3), Some(home.path()), URL, "work", one.now);
+    let other = SharedLimits::new(rate(3), stem(home.path(), "work"), one.now);
     for of in [&one, &two, &one] {
         assert!(admit(of).await.is_some());
     }
@@ -172,16 +177,15 @@ async fn a_lock_that_never_comes_free_refuses_after_a_while() {
 #[cfg(unix)]
 #[tokio::test]
 async fn without_a_place_for_the_state_all_calls_are_refused() {
-    let nowhere = SharedLimits::about(
-        rate(9),
-        Some(Path::new("/dev/null")),
-        URL,
-        "default",
-        || UNIX_EPOCH,
-    );
-    let refused = nowhere.admit(&nowhere.limits().for_frame(&call())).await;
-    let error = refused.unwrap_err();
-    assert!(error.to_string().contains("/dev/null"), "{error}");
+    for (stem, expected) in [
+        (stem(Path::new("/dev/null"), "default"), "/dev/null"),
+        (None, "no home directory"),
+    ] {
+        let nowhere = SharedLimits::new(rate(9), stem, || UNIX_EPOCH);
+        let refused = nowhere.admit(&nowhere.limits().for_frame(&call())).await;
+        let error = refused.unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use mcpipe::auth::Authorizer;
 use mcpipe::bridge::{self, Ended, Parts, Settings, Stop};
 use mcpipe::frame::Parsed;
+use mcpipe::policy::{Limit, Origin, Pattern, Rule};
 use mcpipe::remote::Remote;
 use mcpipe::stdio::{Host, Line, Written};
 use serde_json::Value;
@@ -318,6 +319,24 @@ pub(crate) fn settings() -> Settings {
         protocol: mcpipe::era::Protocol::Legacy,
         ..Settings::new(|| SystemTime::UNIX_EPOCH)
     }
+}
+
+/// A rule of the user's, for all tools or those of a pattern.
+pub(crate) fn limit<T>(key: &'static str, tools: Option<&str>, value: T) -> Limit<T> {
+    Limit {
+        tools: tools.map(|tools| Pattern::read(tools).unwrap()),
+        value,
+        rule: Rule {
+            key,
+            value: "as written".to_owned(),
+            origin: Origin::Variable("MCPIPE_TEST".to_owned()),
+        },
+    }
+}
+
+/// `--call-timeout` of all requests.
+pub(crate) fn call_timeout(time: Duration) -> Vec<Limit<Duration>> {
+    vec![limit("call-timeout", None, time)]
 }
 
 impl InProcess {

@@ -7,10 +7,12 @@
 
 mod arguments;
 mod asks;
+mod limits;
 mod requests;
 mod sanitize;
 mod scan;
 mod tool_limits;
+mod turns;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +20,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::bridge::enforcement::limits::CallLimits;
 use crate::bridge::exchanges::ExchangeEvent;
+use crate::bridge::settings::Settings;
 use crate::era::protocol::META_VERSION;
 use crate::frame::{Frame, Id, Object, string};
 use crate::policy::request::{Asked, asked};
@@ -30,6 +34,7 @@ use scan::FirstSight;
 /// The policy of one run of the bridge, and what it knows of the server.
 pub(super) struct Enforcement {
     rules: Rules,
+    limits: CallLimits,
     /// The way to the loop.
     events: mpsc::Sender<ExchangeEvent>,
     state: Mutex<State>,
@@ -75,7 +80,11 @@ pub(super) enum Admission {
 
 impl Enforcement {
     /// Makes the policy of a run; `None` where there is nothing to enforce.
-    pub(super) fn new(rules: &Rules, events: mpsc::Sender<ExchangeEvent>) -> Option<Arc<Self>> {
+    pub(super) fn new(
+        settings: &Settings,
+        events: mpsc::Sender<ExchangeEvent>,
+    ) -> Option<Arc<Self>> {
+        let rules = &settings.policy;
         if rules.is_empty() {
             return None;
         }
@@ -84,6 +93,7 @@ impl Enforcement {
         let is_scanned = rules.pin_tools.is_some() || rules.sanitize.is_some();
         Some(Arc::new(Self {
             rules: rules.clone(),
+            limits: CallLimits::new(settings),
             events,
             state: Mutex::new(State {
                 catalog,
@@ -157,7 +167,10 @@ impl Enforcement {
             let judged = self.arguments(tool, frame).await;
             self.unless_dry(judged)?;
         }
-        // The circuit breaker, then rates and concurrency.
+        match self.limits.admit(frame).await {
+            Ok(passed) => request.call = passed,
+            Err(refusal) => self.unless_dry(Err(refusal))?,
+        }
         // The audit's line, last: it says that the call is sent.
         Ok(())
     }
@@ -222,10 +235,13 @@ impl Enforcement {
             let _ = own.send(frame);
             return None;
         }
-        let Some(request) = request else {
+        let Some(mut request) = request else {
             return Some(frame);
         };
-        // The audit's line and the limits' accounts.
+        if let Some(call) = &mut request.call {
+            call.answered(&frame);
+        }
+        // The audit's line.
         let frame = self.shallow_answer(frame, &request);
         let frame = match Kind::of(&request.method) {
             Some(kind) => self.list(frame, kind, request.cursor.as_deref()),

@@ -1,5 +1,6 @@
 //! A request of the host that has passed: the facts that its answer is judged by.
 
+use crate::bridge::enforcement::limits::PassedCall;
 use crate::frame::{Frame, string};
 
 /// A request of the host, from its admission to its answer.
@@ -11,6 +12,8 @@ pub(in crate::bridge) struct Request {
     pub(super) tool: Option<Box<str>>,
     /// The cursor of the page, for a list.
     pub(super) cursor: Option<String>,
+    /// The call, while it is under way.
+    pub(super) call: Option<PassedCall>,
 }
 
 impl Request {
@@ -20,6 +23,7 @@ impl Request {
             method: frame.method().unwrap_or_default().into(),
             tool: None,
             cursor: frame.param("cursor").and_then(string),
+            call: None,
         }
     }
 }

@@ -87,7 +87,7 @@ fn a_call_takes_from_all_its_limits_or_from_none() {
     }
     // Now the calls under way refuse, and the bucket for all keeps its six.
     let refused = limits.admit(&read, &mut state, 1, 0).unwrap_err();
-    assert!(limits.is_about_places(&refused) && !refused.is_certain);
+    assert!(limits.is_about_places(&refused) && refused.least.is_zero());
     limits.end(&read, &mut state, 1);
     limits.admit(&read, &mut state, 1, 0).unwrap();
 }
