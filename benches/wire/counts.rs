@@ -8,11 +8,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use serde_json::Value;
 
-use crate::hosts::{Bridge, Party, pairs};
+use crate::hosts::{Bridge, Era, GUARD_RAILS, pairs};
 use crate::server::Server;
 
 /// The change of a count that is noticed, in per cent.
@@ -20,12 +20,14 @@ const TOLERANCE: f64 = 3.0;
 
 /// What is counted: its name, the form of the answers, the tool, and how many calls of it (twice as many in the second
 /// run). None for a start.
-const COUNTED: [(&str, &str, &str, u64); 4] = [
+const COUNTED: [(&str, &str, &str, u64); 5] = [
     ("start to the first answer", "json", "small", 0),
     ("one call, JSON", "json", "small", 500),
     ("one call, SSE", "sse", "small", 500),
     ("a result of 1 MB", "json", "large-1", 40),
+    (POLICED, "json", "small", 500),
 ];
+const POLICED: &str = "one call, JSON, with every guard rail";
 
 pub struct Options {
     /// A build of mcpipe; none for the release build of this source, which is built anew if need be.
@@ -68,12 +70,13 @@ fn count(binary: &Path) -> Counts {
         for (name, form, tool, calls) in COUNTED {
             let url = format!("http://{}/{}/{form}", server.plain, party.server.path());
             // The era of the server is known from before, as in all starts but the first.
-            let command = party.command(&url, None).unwrap();
-            exchange(Bridge::start(command, party.host), tool, 0);
-            let once = instructions(&party, &url, tool, calls);
+            let home = (name == POLICED).then_some(GUARD_RAILS);
+            let command = || party.command(&url, home).unwrap();
+            exchange(Bridge::start(command(), party.host), tool, 1);
+            let once = instructions(&command(), party.host, tool, calls);
             let count = match calls {
                 0 => once,
-                _ => (instructions(&party, &url, tool, 2 * calls) - once) / calls as f64,
+                _ => (instructions(&command(), party.host, tool, 2 * calls) - once) / calls as f64,
             };
             eprintln!("{}, {name}: {count:.0}", party.name);
             counts.insert((party.name.clone(), name.to_owned()), count);
@@ -83,10 +86,9 @@ fn count(binary: &Path) -> Counts {
 }
 
 /// The instructions of a whole life of mcpipe with some calls.
-fn instructions(party: &Party, url: &str, tool: &str, calls: u64) -> f64 {
+fn instructions(mcpipe: &Command, host: Era, tool: &str, calls: u64) -> f64 {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("callgrind.out");
-    let mcpipe = party.command(url, None).unwrap();
     let mut command = mcpipe::process::command("valgrind");
     command
         .args(["--tool=callgrind", "--quiet"])
@@ -100,7 +102,7 @@ fn instructions(party: &Party, url: &str, tool: &str, calls: u64) -> f64 {
                 .get_envs()
                 .filter_map(|(name, value)| Some((name, value?))),
         );
-    exchange(Bridge::start(command, party.host), tool, calls);
+    exchange(Bridge::start(command, host), tool, calls);
     let text = std::fs::read_to_string(file).unwrap();
     let total = text.lines().find_map(|line| line.strip_prefix("totals:"));
     total.unwrap().trim().parse().unwrap()

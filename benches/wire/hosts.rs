@@ -76,6 +76,9 @@ pub enum Kind {
 /// The places in which a start finds the bearer token that it sends.
 pub const SECRETS: [&str; 4] = ["environment", "key file", "agent", "passphrase"];
 
+/// The home of a start with every guard rail, in the place of one of [`SECRETS`].
+pub const GUARD_RAILS: &str = "guard rails";
+
 /// mcpipe in all four pairs of eras.
 pub fn pairs(binary: &Path) -> Vec<Party> {
     let pair = |name: &str, host, server| Party {
@@ -122,6 +125,9 @@ impl Party {
                         command.env("TOKEN", TOKEN);
                         command.args(["--header", "Authorization: Bearer ${TOKEN}"]);
                     }
+                    Some(GUARD_RAILS) => {
+                        command.arg("--audit").arg(self.guard_rails()?);
+                    }
                     Some(_) => {
                         command.args(["--bearer", "key"]);
                     }
@@ -157,6 +163,18 @@ impl Party {
             command.env("MCPIPE_PASSPHRASE", PASSPHRASE);
         }
         Some(command)
+    }
+
+    /// Writes the configuration with every guard rail. Returns the place of the audit's file.
+    fn guard_rails(&self) -> Option<PathBuf> {
+        let Kind::Mcpipe { homes, .. } = &self.kind else {
+            return None;
+        };
+        let home = homes.path().join(GUARD_RAILS);
+        std::fs::create_dir_all(&home).unwrap();
+        let rules = include_str!("../../fixtures/policy/every-guard-rail.toml");
+        std::fs::write(home.join("mcpipe.toml"), rules).unwrap();
+        Some(home.join("audit.jsonl"))
     }
 
     /// Makes a vault of each kind, with the bearer token for the server at `url`.

@@ -10,13 +10,13 @@ use rustls::ClientConfig;
 use crate::clients::{self, Connection};
 use crate::distance;
 use crate::figures::{Base, Figures, Row, median};
-use crate::hosts::{Bridge, Era, INITIALIZE, Kind, Party, SECRETS};
+use crate::hosts::{Bridge, Era, GUARD_RAILS, INITIALIZE, Kind, Party, SECRETS};
 use crate::server::{self, Server};
 use crate::system;
 
 /// The names of the phases, for `--only`.
-pub const PHASES: [&str; 7] = [
-    "start", "distance", "calls", "many", "large", "progress", "idle",
+pub const PHASES: [&str; 8] = [
+    "start", "distance", "calls", "policy", "many", "large", "progress", "idle",
 ];
 
 pub struct Bench {
@@ -98,6 +98,7 @@ impl Bench {
             "start" => self.starts(column, party),
             "distance" => self.distance(column, party),
             "calls" => self.calls(column, party),
+            "policy" => self.policy(column, party),
             "many" => self.many(column, party),
             "large" => self.large(column, party),
             "progress" => self.progress(column, party),
@@ -193,7 +194,17 @@ impl Bench {
 
     /// A bridge that has greeted the server and made some calls.
     fn warm(&self, party: &Party, url: &str, at_once: usize) -> Option<Bridge> {
-        let mut bridge = party.start(url, None)?;
+        self.warm_with(party, url, at_once, None)
+    }
+
+    fn warm_with(
+        &self,
+        party: &Party,
+        url: &str,
+        at_once: usize,
+        secret: Option<&str>,
+    ) -> Option<Bridge> {
+        let mut bridge = party.start(url, secret)?;
         bridge.greet()?;
         bridge.initialized()?;
         bridge.burst("small", at_once, 200 + 2 * at_once)?;
@@ -216,6 +227,48 @@ impl Bench {
             };
             let name = format!("one call, {form}, p50");
             self.note(name, "µs", Base::Party(base), column, p50);
+        }
+    }
+
+    /// One call at a time, and 64 at once, with every guard rail and without.
+    fn policy(&mut self, column: usize, party: &Party) {
+        const CALLS: usize = 1000;
+        if !matches!(party.kind, Kind::Mcpipe { .. }) {
+            return;
+        }
+        let url = self.url("http", party.server, "json");
+        let (time, load) = (
+            "one call, no guard rail, p50",
+            "64 in flight, no guard rail, CPU per call",
+        );
+        for (names, secret) in [
+            ([time, load], None),
+            (
+                [
+                    "one call, every guard rail, p50",
+                    "64 in flight, every guard rail, CPU per call",
+                ],
+                Some(GUARD_RAILS),
+            ),
+        ] {
+            let measured = self
+                .warm_with(party, &url, 64, secret)
+                .and_then(|mut bridge| {
+                    let p50 = median(&mut bridge.times("small", CALLS)?);
+                    let before = system::cpu(bridge.pid)?;
+                    bridge.burst("small", 64, MANY)?;
+                    let cpu = (system::cpu(bridge.pid)? - before) / MANY as f64;
+                    bridge.end();
+                    Some((p50, cpu))
+                });
+            let (p50, cpu) = measured.unzip();
+            let bases = match secret {
+                None => [Base::Itself, Base::Itself],
+                Some(_) => [Base::Row(time), Base::Row(load)],
+            };
+            for ((name, base), value) in names.into_iter().zip(bases).zip([p50, cpu]) {
+                self.note(name, "µs", base, column, value);
+            }
         }
     }
 

@@ -31,6 +31,8 @@ const LINE: &[u8] =
     br"the quick brown fox jumps over the lazy dog and \u00e9 then sleeps until noon\n";
 const SMALL: &str = r#"{"content":[{"type":"text","text":"It is sunny in Paris, 21 degrees, with a light wind from the west."}]"#;
 const INITIALIZED: &str = r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"wire","version":"1"}}"#;
+/// A list of tools without its end: an era's suffix follows.
+const TOOLS: &str = r#"{"tools":[{"name":"small","description":"The weather in a city.","inputSchema":{"type":"object","properties":{"city":{"type":"string","maxLength":100},"units":{"enum":["metric","imperial"]}},"required":["city"]},"annotations":{"readOnlyHint":true}}]"#;
 const DISCOVERED: &str = r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"ttlMs":3600000,"cacheScope":"public","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"wire","version":"1"}}}"#;
 
 /// A running server; it ends with the process.
@@ -205,6 +207,7 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, answers: &Answer
             (false, b"\"initialize\"") => {
                 result(&mut output, false, id, &[INITIALIZED.as_bytes()]);
             }
+            (_, b"\"tools/list\"") => result(&mut output, false, id, &[TOOLS.as_bytes(), suffix]),
             _ => match tool(member(body, b"\"name\":")) {
                 Tool::Large { megabytes } => {
                     // Not in the middle of an escape.
