@@ -377,6 +377,7 @@ pub fn bridge(
         ping_interval: args.ping_interval.or(default_ping).and_then(positive),
         extensions: Vec::new(),
         cache_ttl: args.cache_ttl.filter(|ttl| !ttl.is_zero()),
+        audit: None,
         policy: Rules::default(),
         limits_stem: VaultPaths::new(env.get("MCPIPE_HOME").map(Path::new))
             .ok()

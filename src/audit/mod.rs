@@ -7,6 +7,7 @@ pub mod chain;
 mod error;
 mod file;
 pub mod head;
+mod members;
 mod read;
 pub mod time;
 pub mod verify;
@@ -14,8 +15,9 @@ mod writer;
 
 pub use error::Error;
 pub use file::beside;
+pub use members::{Source, json};
 pub use read::{ReadError, read};
-pub use writer::{Audit, Options, PAUSE, Unwritable};
+pub use writer::{Audit, Options, PAUSE, Unwritable, content};
 
 #[cfg(test)]
 mod tests;

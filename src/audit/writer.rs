@@ -189,12 +189,7 @@ impl Audit {
             queue.lost += 1;
             return;
         }
-        // Writing to a string does not fail.
-        let _ = write!(
-            queue.contents,
-            r#""time":"{}","event":"{event}""#,
-            Timestamp(time)
-        );
+        begin(time, event, &mut queue.contents);
         members(&mut queue.contents);
         queue.contents.push('\n');
         let becomes_large = before < LARGE && queue.contents.len() >= LARGE;
@@ -386,6 +381,19 @@ impl Writer {
         }
         content
     }
+}
+
+fn begin(time: u64, event: &str, content: &mut String) {
+    // Writing to a string does not fail.
+    let _ = write!(content, r#""time":"{}","event":"{event}""#, Timestamp(time));
+}
+
+/// Returns the content of a line, as [`Audit::open`] takes it: the time in milliseconds since 1970, the event, and more
+/// members, each with a comma before it.
+pub fn content(time: u64, event: &str, members: &str) -> String {
+    let mut content = String::new();
+    begin(time, event, &mut content);
+    content + members
 }
 
 fn push(contents: &mut String, content: &str) {

@@ -61,6 +61,9 @@ impl<R: Remote> Bridge<R> {
             let is_asked = *inputs.user_awaited.borrow();
             self.answer_outstanding(is_asked).await;
         }
+        if let Some(enforcement) = &self.enforcement {
+            enforcement.leave();
+        }
         if let Some(reason) = self.unanswered_initialize {
             self.inflight.tally.miss(reason);
         }
@@ -241,6 +244,10 @@ impl<R: Remote> Bridge<R> {
             }
             let Some(reply) = self.last_error(&id, &method, is_asked) else {
                 continue;
+            };
+            let reply = match &self.enforcement {
+                Some(enforcement) => enforcement.last_error(reply),
+                None => reply,
             };
             if let Some(written) = self.inflight.close(reply) {
                 let line = time::timeout(LAST_WAIT, self.write(written)).await;

@@ -47,7 +47,7 @@ pub use end::{Ended, Outcome, Stop};
 use enforcement::Admission;
 use exchanges::ExchangeEvent;
 use retry::{tick, until};
-pub use settings::Settings;
+pub use settings::{Auditing, Settings};
 pub use state::Parts;
 use state::{Bridge, Inputs, QUEUE, RunningExchange, WriterGone};
 use unanswered::reason_of;
@@ -504,8 +504,7 @@ impl<R: Remote> Bridge<R> {
         run: impl Future<Output = ()> + Send + 'static,
     ) {
         let token = CancellationToken::new();
-        // The span's target is the whole program, so that no filter of single modules switches it off.
-        let span = tracing::error_span!(target: "mcpipe", "exchange", exchange = exchange.0);
+        let span = self.span(exchange, id.as_ref());
         self.running.insert(
             exchange,
             RunningExchange {

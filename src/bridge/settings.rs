@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 
+use crate::audit::{Audit, Source};
 use crate::era::{Protocol, Transport};
-use crate::policy::Rules;
+use crate::policy::{Rule, Rules};
 use crate::server_cache::ServerCache;
 
 /// The settings of one run.
@@ -45,11 +46,26 @@ pub struct Settings {
     /// The path, without an ending, of the files in which processes share the state of limits on calls; with limits and
     /// without it, calls are refused.
     pub limits_stem: Option<PathBuf>,
+    /// The audit of what the host sends (`--audit`).
+    pub audit: Option<Auditing>,
     /// The wall clock.
     pub now: fn() -> SystemTime,
     /// A function that returns a random number from 0 to 1 ([`crate::random::fraction`]): the part of the longest delay
     /// that is added before a repeated attempt.
     pub random_fraction: fn() -> f64,
+}
+
+/// The audit of one run.
+#[derive(Clone, Debug)]
+pub struct Auditing {
+    /// The file.
+    pub audit: Audit,
+    /// The part of each line that says whose it is.
+    pub source: Source,
+    /// True where lines have the arguments of calls (`--audit-arguments`).
+    pub keeps_arguments: bool,
+    /// The rule by which requests are refused while the file cannot be written.
+    pub rule: Rule,
 }
 
 impl Settings {
@@ -71,6 +87,7 @@ impl Settings {
             facts: ServerCache::nowhere(),
             policy: Rules::default(),
             limits_stem: None,
+            audit: None,
             now,
             random_fraction: || 0.0,
         }

@@ -160,4 +160,19 @@ impl<R: Remote> Bridge<R> {
         };
         (bridge, inputs)
     }
+
+    /// Returns the log's span for an exchange, with the name that the audit has for its request.
+    pub(super) fn span(&self, exchange: ExchangeId, id: Option<&Id>) -> tracing::Span {
+        let enforcement = self.enforcement.as_ref();
+        let call = enforcement
+            .zip(id)
+            .and_then(|(enforcement, id)| enforcement.correlation_id(id));
+        // The span's target is the whole program, so that no filter of single modules switches it off.
+        match call {
+            None => tracing::error_span!(target: "mcpipe", "exchange", exchange = exchange.0),
+            Some(call) => {
+                tracing::error_span!(target: "mcpipe", "exchange", exchange = exchange.0, call)
+            }
+        }
+    }
 }

@@ -14,8 +14,8 @@ use crate::auth::net::http::Http;
 use crate::auth::{self, Announce, Authorizer, PendingSignIn};
 use crate::bridge::{self, Outcome, Parts, Stop};
 use crate::cli::{BridgeOptions, PolicyArgs, TargetArgs};
-use crate::commands::recording;
 use crate::commands::vault_headers::Secrets;
+use crate::commands::{auditing, recording};
 use crate::header_secrets;
 use crate::logging::Output;
 use crate::recorder::Recorder;
@@ -77,6 +77,7 @@ impl Connection {
         let account = &arguments.target.sign_in.account;
         let mut settings = settings::bridge(options, &target, account, env);
         settings.policy = settings::policy::rules(arguments.policy, env)?;
+        settings.audit = auditing::begin(arguments.policy, &target, account)?;
         let authorizer = authorizer_of(&target, &vault, arguments, recorder.as_ref())?;
         let authorizer = Arc::new(authorizer);
         settings.extensions = authorizer.extensions();
@@ -116,6 +117,7 @@ impl Connection {
     /// A mistake in the arguments that shows only in the opened vault. The bridge is dropped then.
     pub(super) async fn run(self, host: Host, stop: Stop) -> Result<Outcome, Failure> {
         let facts = self.settings.facts.clone();
+        let audit = self.settings.audit.clone();
         let host = match &self.recorder {
             Some(recorder) => recorder.host(host, &TaskTracker::new()),
             None => host,
@@ -131,6 +133,9 @@ impl Connection {
             let outcome = bridge::run(parts).await;
             if let Some(recorder) = self.recorder {
                 recording::finish(recorder).await;
+            }
+            if let Some(audit) = &audit {
+                auditing::finish(audit).await;
             }
             self.authorizer.settle(LAST_TOKEN).await;
             self.secrets.settle().await;

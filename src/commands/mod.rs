@@ -1,6 +1,7 @@
 //! The commands, one file each: the parts that a command connects, and the text that it prints.
 
 pub mod audit;
+mod auditing;
 pub mod bridge;
 mod connection;
 mod first_challenge;

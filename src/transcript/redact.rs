@@ -295,6 +295,44 @@ fn blank(value: &mut Value) {
     }
 }
 
+/// Returns the arguments of a call, as JSON text, without live secrets and without the members that are called as secrets are.
+/// `code` is not one here: for many tools it is a program.
+pub fn arguments(text: &str) -> String {
+    let Ok(mut value) = serde_json::from_str::<Value>(text) else {
+        return Value::from(format!("({} bytes)", text.len())).to_string();
+    };
+    // Of two members with one name the value has one only, so the text is not kept where one was found.
+    match hide(&mut value) {
+        true => live::without(&value.to_string()).into_owned(),
+        false => live::without(text).into_owned(),
+    }
+}
+
+/// Hides the members that are called as secrets are, at any depth, and says whether there was one.
+fn hide(value: &mut Value) -> bool {
+    let mut is_found = false;
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                match is_telling(name) && !name.eq_ignore_ascii_case("code") {
+                    true => {
+                        *member = HIDDEN.into();
+                        is_found = true;
+                    }
+                    false => is_found |= hide(member),
+                }
+            }
+        }
+        Value::Array(elements) => {
+            for element in elements {
+                is_found |= hide(element);
+            }
+        }
+        _ => {}
+    }
+    is_found
+}
+
 fn is_telling(name: &str) -> bool {
     TELLING
         .iter()
@@ -386,6 +424,25 @@ mod tests {
         };
         let line = redactor.entry(event).line(None);
         assert!(!line.contains("learnt later"), "{line}");
+    }
+
+    #[test]
+    fn arguments_lose_secrets_and_keep_the_rest() {
+        let kept = r#"{"n":1.50,"code":"print(1)","path":"/etc"}"#;
+        assert_eq!(arguments(kept), kept);
+        live::note("argument-canary");
+        for text in [
+            r#"{"a":"argument-canary"}"#,
+            r#"{"Password":"canary"}"#,
+            r#"{"x":[{"api_key":["canary"]}]}"#,
+            r#"{"p\u0061ssword":"canary"}"#,
+            r#"{"token":"canary","token":1}"#,
+        ] {
+            let shown = arguments(text);
+            assert!(!shown.contains("canary"), "{shown}");
+            assert!(serde_json::from_str::<Value>(&shown).is_ok());
+        }
+        assert!(serde_json::from_str::<Value>(&arguments("{")).is_ok());
     }
 
     #[test]

@@ -7,6 +7,8 @@
 
 mod arguments;
 mod asks;
+mod audit;
+mod audited;
 mod limits;
 mod requests;
 mod sanitize;
@@ -28,6 +30,7 @@ use crate::frame::{Frame, Id, Object, string};
 use crate::policy::request::{Asked, asked};
 use crate::policy::sanitize::Sanitizer;
 use crate::policy::{Catalog, Kind, Refusal, Rules, ToolLimits, elements, trim};
+use audit::Trail;
 pub(super) use requests::Request;
 use scan::FirstSight;
 
@@ -35,6 +38,7 @@ use scan::FirstSight;
 pub(super) struct Enforcement {
     rules: Rules,
     limits: CallLimits,
+    audit: Option<Trail>,
     /// The way to the loop.
     events: mpsc::Sender<ExchangeEvent>,
     state: Mutex<State>,
@@ -85,7 +89,7 @@ impl Enforcement {
         events: mpsc::Sender<ExchangeEvent>,
     ) -> Option<Arc<Self>> {
         let rules = &settings.policy;
-        if rules.is_empty() {
+        if rules.is_empty() && settings.audit.is_none() {
             return None;
         }
         let salt = crate::random::bytes::<8>().map_or(0, u64::from_ne_bytes);
@@ -94,6 +98,7 @@ impl Enforcement {
         Some(Arc::new(Self {
             rules: rules.clone(),
             limits: CallLimits::new(settings),
+            audit: settings.audit.as_ref().map(Trail::new),
             events,
             state: Mutex::new(State {
                 catalog,
@@ -115,17 +120,26 @@ impl Enforcement {
     /// Decides on a message of the host. To be dropped when the host cancels the request.
     pub(super) async fn admit(self: Arc<Self>, frame: Frame) -> Admission {
         if frame.is_response() {
+            self.write_answer(&frame);
             return Admission::Pass(frame, None);
         }
         let frame = self.own_names(frame);
         let mut request = Request::of(&frame);
-        match self.judge(&frame, &mut request).await {
+        let account = self.begin_account(&frame, &mut request);
+        let decided = self.judge(&frame, &mut request).await;
+        if let Some(account) = account {
+            account.decided();
+        }
+        match decided {
             Ok(()) => {
                 let noted = frame.is_request().then(|| Box::new(request));
                 Admission::Pass(frame, noted)
             }
             Err(refusal) => match frame.id().filter(|_| frame.is_request()) {
-                Some(id) => Admission::Answer(answer(id, &refusal, &frame)),
+                Some(id) => {
+                    let answer = answer(id, &refusal, &frame);
+                    Admission::Answer(self.with_correlation_id(&request, answer))
+                }
                 None => Admission::Drop,
             },
         }
@@ -136,7 +150,7 @@ impl Enforcement {
         let things = match asked(frame) {
             Ok(things) => things,
             Err(unclear) => {
-                self.unless_dry(Err(unclear.into()))?;
+                self.unless_dry(Err(unclear.into()), request)?;
                 Vec::new()
             }
         };
@@ -150,29 +164,29 @@ impl Enforcement {
                 request.tool = Some(name.as_str().into());
                 if self.needs_definition() {
                     let known = self.know_tools().await;
-                    self.unless_dry(known)?;
+                    self.unless_dry(known, request)?;
                 }
             }
             let decided = self.access(thing);
-            self.unless_dry(decided)?;
+            self.unless_dry(decided, request)?;
         }
         // Sizes: `--max-arguments`, then `--max-depth`.
         if let Some(tool) = &request.tool {
-            self.unless_dry(self.argument_size(tool, frame))?;
+            self.unless_dry(self.argument_size(tool, frame), request)?;
         }
         let decided = self.depth_of_arguments(frame, request.tool.as_deref());
-        self.unless_dry(decided)?;
+        self.unless_dry(decided, request)?;
         // Arguments against the tool's own schema: `--validate-arguments`.
         if let Some(tool) = &request.tool {
             let judged = self.arguments(tool, frame).await;
-            self.unless_dry(judged)?;
+            self.unless_dry(judged, request)?;
         }
         match self.limits.admit(frame).await {
             Ok(passed) => request.call = passed,
-            Err(refusal) => self.unless_dry(Err(refusal))?,
+            Err(refusal) => self.unless_dry(Err(refusal), request)?,
         }
-        // The audit's line, last: it says that the call is sent.
-        Ok(())
+        // Last, for it says that the message is sent.
+        self.write_sent(frame, request)
     }
 
     /// Decides on one thing by its name and its annotations, and by what else hides a tool. Lists ask it too.
@@ -204,18 +218,21 @@ impl Enforcement {
             || !self.rules.max_depth.is_empty()
     }
 
-    /// Returns a decision; with `--policy-dry-run` a refusal is only said.
-    fn unless_dry(&self, decided: Result<(), Refusal>) -> Result<(), Refusal> {
-        match decided {
-            Err(refusal) if self.rules.dry_run => {
-                tracing::warn!("would be refused: {}", refusal.message);
-                Ok(())
-            }
-            Err(refusal) => {
-                tracing::warn!("refused: {}", refusal.message);
-                Err(refusal)
-            }
-            Ok(()) => Ok(()),
+    /// Returns a decision on a request, and says and audits a refusal; with `--policy-dry-run` that is all.
+    fn unless_dry(&self, decided: Result<(), Refusal>, request: &Request) -> Result<(), Refusal> {
+        let Err(refusal) = decided else {
+            return Ok(());
+        };
+        let is_dry = self.rules.dry_run;
+        let call = request.audited.as_ref().map(|call| call.id.as_str());
+        match is_dry {
+            true => tracing::warn!(call, "would be refused: {}", refusal.message),
+            false => tracing::warn!(call, "refused: {}", refusal.message),
+        }
+        self.write_refused(request, &refusal, is_dry);
+        match is_dry {
+            true => Ok(()),
+            false => Err(refusal),
         }
     }
 
@@ -241,10 +258,10 @@ impl Enforcement {
         if let Some(call) = &mut request.call {
             call.answered(&frame);
         }
-        // The audit's line.
+        let frame = self.write_result(&request, frame);
         let frame = self.shallow_answer(frame, &request);
         let frame = match Kind::of(&request.method) {
-            Some(kind) => self.list(frame, kind, request.cursor.as_deref()),
+            Some(kind) => self.list(frame, kind, &request),
             None => frame,
         };
         if matches!(&*request.method, "initialize" | "server/discover") {
@@ -272,11 +289,13 @@ impl Enforcement {
             }
             _ => {}
         }
+        self.write_question(&frame);
         Some(self.sanitized_message(frame))
     }
 
     /// Takes a page of a list: notes its tools, and returns it without what is hidden.
-    fn list(&self, frame: Frame, kind: Kind, cursor: Option<&str>) -> Frame {
+    fn list(&self, frame: Frame, kind: Kind, request: &Request) -> Frame {
+        let cursor = request.cursor.as_deref();
         if kind == Kind::Tools {
             self.note_page(&frame, cursor);
         }
@@ -292,6 +311,7 @@ impl Enforcement {
         if !trimmed.hidden.is_empty() {
             let (list, hidden) = (kind.member(), trimmed.hidden.len());
             tracing::info!(list, hidden, "hidden by the policy");
+            self.write_hidden(request, hidden);
         }
         self.first_sight_of_list(kind, &trimmed.frame, cursor);
         trimmed.frame
@@ -335,7 +355,10 @@ impl Enforcement {
 
     /// Forgets a request that is owed no answer any more.
     pub(super) fn forget(&self, id: &Id) {
-        self.state().requests.remove(id);
+        let request = self.state().requests.remove(id);
+        if let Some(request) = request {
+            self.write_unanswered(&request, "cancelled");
+        }
     }
 
     /// Returns the requests that are not decided yet, and so have not been sent.

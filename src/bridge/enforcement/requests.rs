@@ -1,5 +1,8 @@
 //! A request of the host that has passed: the facts that its answer is judged by.
 
+use std::sync::Arc;
+
+use crate::bridge::enforcement::audit::Call;
 use crate::bridge::enforcement::limits::PassedCall;
 use crate::frame::{Frame, string};
 
@@ -14,6 +17,8 @@ pub(in crate::bridge) struct Request {
     pub(super) cursor: Option<String>,
     /// The call, while it is under way.
     pub(super) call: Option<PassedCall>,
+    /// The account of the audit, where there is one.
+    pub(super) audited: Option<Arc<Call>>,
 }
 
 impl Request {
@@ -24,6 +29,7 @@ impl Request {
             tool: None,
             cursor: frame.param("cursor").and_then(string),
             call: None,
+            audited: None,
         }
     }
 }

@@ -67,8 +67,10 @@ impl Enforcement {
             let value = judged.member(member).unwrap_or_default();
             limits.result(&request.method, request.tool.as_deref(), value)
         };
-        match (self.unless_dry(decided), frame.id()) {
-            (Err(refusal), Some(id)) => refusal.error().reply(id),
+        match (self.unless_dry(decided, request), frame.id()) {
+            (Err(refusal), Some(id)) => {
+                self.with_correlation_id(request, refusal.error().reply(id))
+            }
             _ => frame,
         }
     }
