@@ -1,4 +1,5 @@
-//! Secrets that the user put into the vault, for headers: `${vault:NAME}`.
+//! Secrets that the user put into the vault, for headers: `${vault:NAME}`; and those that a program prints:
+//! `${command:PROGRAM}`.
 //!
 //! Each belongs to one origin, named when it was put or else the first that used it, and is sent to no other: a host's
 //! configuration that names another server with the same secret gets an error, not the secret. Opening the vault for
@@ -16,6 +17,8 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::clock::seconds;
+use crate::process::PATIENCE;
+use crate::process::argv::{self, Argv};
 use crate::secret::Secret;
 use crate::store::{self, EntryKind, Expected, Vault};
 use crate::text::may_be_secret;
@@ -69,6 +72,17 @@ pub enum Error {
     /// The secret holds characters that no header can carry.
     #[error("the secret {0:?} cannot be sent in a header")]
     Unsendable(String),
+    /// A program that was to print the value of a header, or a part of it.
+    #[error("the program for the header {header} gave no secret")]
+    Program {
+        /// The header.
+        header: HeaderName,
+        /// The reason.
+        source: argv::Error,
+    },
+    /// A program that printed nothing, or no text.
+    #[error("the program for the header {0} printed no text")]
+    Silent(HeaderName),
     /// An error of the vault.
     #[error(transparent)]
     Vault(#[from] store::Error),
@@ -85,7 +99,10 @@ fn called(name: &str) -> String {
 impl Error {
     /// Says whether the error is the user's mistake, rather than the vault in the way.
     pub fn is_usage(&self) -> bool {
-        !matches!(self, Self::Vault(_) | Self::Foreign(_))
+        !matches!(
+            self,
+            Self::Vault(_) | Self::Foreign(_) | Self::Program { .. } | Self::Silent(_)
+        )
     }
 
     /// Returns what the user can do about it.
@@ -105,6 +122,9 @@ impl Error {
             Self::Unsendable(name) => Some(format!(
                 "header values are printable ASCII on one line; `mcpipe vault put {name}` replaces it"
             )),
+            Self::Program { .. } | Self::Silent(_) => {
+                Some("run that program yourself: it prints the secret and nothing else".to_owned())
+            }
             Self::Foreign(_) => Some("use the newest mcpipe".to_owned()),
             Self::Vault(error) => error.hint(),
         }
@@ -127,6 +147,15 @@ pub enum Part {
     Text(String),
     /// The secret of this name.
     Secret(String),
+    /// The text that this program prints, without the line ends behind it.
+    Program(Argv),
+}
+
+impl Part {
+    /// Says whether the text is known without the vault and without a program.
+    pub fn is_known(&self) -> bool {
+        matches!(self, Self::Text(_))
+    }
 }
 
 impl fmt::Debug for Part {
@@ -134,6 +163,7 @@ impl fmt::Debug for Part {
         match self {
             Self::Text(_) => out.write_str("(redacted)"),
             Self::Secret(name) => write!(out, "${{vault:{name}}}"),
+            Self::Program(program) => write!(out, "${{command:{program:?}}}"),
         }
     }
 }
@@ -244,14 +274,42 @@ pub async fn headers(
                     value.push_str(secret_for(vault, name, origin, now).await?.expose());
                     last.clone_from(name);
                 }
+                Part::Program(program) => {
+                    value.push_str(output(&template.name, program).await?.expose());
+                }
             }
         }
         let mut value =
-            HeaderValue::try_from(value.as_str()).map_err(|_| Error::Unsendable(last))?;
+            HeaderValue::try_from(value.as_str()).map_err(|_| match last.is_empty() {
+                true => Error::Silent(template.name.clone()),
+                false => Error::Unsendable(last),
+            })?;
         value.set_sensitive(true);
         headers.insert(template.name.clone(), value);
     }
     Ok(headers)
+}
+
+/// Runs a program for a header, and returns its output.
+async fn output(header: &HeaderName, program: &Argv) -> Result<Secret, Error> {
+    let program = program.clone();
+    let run = move || program.run(None, PATIENCE);
+    let output = match tokio::task::spawn_blocking(run).await {
+        Ok(output) => output.map_err(|source| Error::Program {
+            header: header.clone(),
+            source,
+        })?,
+        // The process is leaving.
+        Err(_) => return Err(Error::Silent(header.clone())),
+    };
+    printed(&output).ok_or_else(|| Error::Silent(header.clone()))
+}
+
+/// Returns the secret that a program has printed, without the line ends behind it; `None` if there is no text.
+pub fn printed(output: &[u8]) -> Option<Secret> {
+    let text = std::str::from_utf8(output).ok()?;
+    let text = text.trim_end_matches(['\r', '\n']);
+    (!text.is_empty()).then(|| Secret::new(text))
 }
 
 /// Writes down that the secrets of these templates were used, unless the last note is recent enough.
@@ -365,95 +423,4 @@ async fn write(
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::UNIX_EPOCH;
-
-    use super::*;
-
-    const HERE: &str = "https://mcp.example.com";
-    const THERE: &str = "https://other.example.com";
-
-    fn at(seconds: u64) -> SystemTime {
-        UNIX_EPOCH + Duration::from_secs(seconds)
-    }
-
-    fn bearer(name: &str) -> Vec<Template> {
-        vec![Template {
-            name: http::header::AUTHORIZATION,
-            parts: vec![Part::Text("Bearer ".into()), Part::Secret(name.into())],
-        }]
-    }
-
-    async fn put_secret(vault: &Vault, name: &str, secret: &str, origin: Option<&str>) {
-        let origin = origin.map(str::to_owned);
-        put(vault, name, &Secret::new(secret), origin, at(5))
-            .await
-            .unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_secret_goes_only_to_the_server_it_was_put_for() {
-        let vault = Vault::in_memory();
-        put_secret(&vault, "key", "s3cret", Some(HERE)).await;
-        let found = headers(&vault, &bearer("key"), HERE, at(9)).await.unwrap();
-        assert_eq!(found["authorization"], "Bearer s3cret");
-        assert!(found["authorization"].is_sensitive());
-
-        let elsewhere = headers(&vault, &bearer("key"), THERE, at(9))
-            .await
-            .unwrap_err();
-        assert!(elsewhere.is_usage());
-        let said = elsewhere.to_string();
-        assert!(said.contains(HERE) && said.contains(THERE) && !said.contains("s3cret"));
-        let unknown = headers(&vault, &bearer("other"), HERE, at(9)).await;
-        assert!(matches!(unknown, Err(Error::Unknown(name)) if name == "other"));
-    }
-
-    #[tokio::test]
-    async fn the_first_server_that_uses_an_unbound_secret_keeps_it() {
-        let vault = Vault::in_memory();
-        put_secret(&vault, "key", "s3cret", None).await;
-        headers(&vault, &bearer("key"), HERE, at(9)).await.unwrap();
-        let other = headers(&vault, &bearer("key"), THERE, at(9)).await;
-        assert!(matches!(other, Err(Error::Elsewhere { .. })));
-
-        // A new value under the same name keeps the secret's origin; a new origin moves the secret.
-        put_secret(&vault, "key", "another", None).await;
-        let other = headers(&vault, &bearer("key"), THERE, at(9)).await;
-        assert!(matches!(other, Err(Error::Elsewhere { .. })));
-        put_secret(&vault, "key", "another", Some(THERE)).await;
-        let moved = headers(&vault, &bearer("key"), THERE, at(9)).await.unwrap();
-        assert_eq!(moved["authorization"], "Bearer another");
-    }
-
-    #[tokio::test]
-    async fn the_last_use_is_written_down_at_most_once_an_hour() {
-        let vault = Arc::new(Vault::in_memory());
-        put_secret(&vault, "key", "s3cret", Some(HERE)).await;
-        let mut seen = Vec::new();
-        for now in [1000, 1000 + 3599, 1000 + 3600, 500] {
-            note_use(&vault, &bearer("key"), at(now)).await;
-            seen.push(list(&vault).await.unwrap()[0].used_at.unwrap());
-        }
-        // The last use is earlier than the note: the clock was set back.
-        assert_eq!(seen, [1000, 1000, 4600, 500]);
-        assert_eq!(list(&vault).await.unwrap()[0].put_at, 5);
-    }
-
-    #[tokio::test]
-    async fn names_are_plain_and_values_that_no_header_takes_are_said() {
-        let vault = Vault::in_memory();
-        for name in ["", "a b", "a}", "ä", &"x".repeat(33), "a/b"] {
-            let put = put(&vault, name, &Secret::new("1"), None, at(0)).await;
-            assert!(matches!(put, Err(Error::Name)), "{name}");
-        }
-        put_secret(&vault, "two.lines-1_", "a\nb", Some(HERE)).await;
-        let sent = headers(&vault, &bearer("two.lines-1_"), HERE, at(9))
-            .await
-            .unwrap_err();
-        assert!(matches!(sent, Error::Unsendable(_)));
-        assert!(!format!("{sent} {sent:?}").contains("a\\nb"));
-        assert!(remove(&vault, "two.lines-1_").await.unwrap());
-        assert!(!remove(&vault, "two.lines-1_").await.unwrap());
-    }
-}
+mod tests;

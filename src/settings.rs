@@ -5,13 +5,16 @@
 mod address;
 mod client;
 pub mod config_file;
+pub mod config_report;
 mod configured;
 pub mod environment;
 mod error;
+mod file_values;
 mod grants;
 mod headers;
 pub mod policy;
 mod redirect;
+mod references;
 mod reread_headers;
 mod secret_files;
 mod vault;
@@ -180,7 +183,7 @@ pub fn target(args: &TargetArgs, env: &Environment) -> Result<Target, Failure> {
         typed,
         brings_authorization: headers.have(&AUTHORIZATION),
         typed_secrets: headers.typed_secrets,
-        anew: (!headers.templates.is_empty() || !args.network.header_files.is_empty())
+        anew: (!headers.templates.is_empty() || headers.is_in_file)
             .then(|| Anew::new(&args.network, env)),
         given: given(&args.network),
         templates: headers.templates,

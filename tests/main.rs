@@ -15,6 +15,7 @@ mod caching; // results that are answered again without a request: for which acc
 mod chaos; // random failures of server and network: each request gets one outcome
 mod child_processes; // environment and descriptors that child processes inherit
 mod command_line; // help, version, bad input, exit codes, sentences for the user
+mod config_file; // mcpipe.toml: which value counts, which all hold, and where each was set
 mod coordination; // several processes with one vault: one browser, one refresh, one registration; an older version beside this one
 mod documents; // the paths that the documents for contributors name
 mod dpop; // tokens bound to a key: proofs, nonces, clock differences, servers that change their policy

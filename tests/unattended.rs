@@ -1,7 +1,7 @@
 //! Tokens without a person: with the client's own credentials, with what a platform says of a program, and with what an
 //! enterprise's provider says of a person who has signed in there once.
 
-mod binary; // the real binary
+pub(crate) mod binary; // the real binary
 mod clumsy; // mistakes of users in settings
 mod enterprise; // an enterprise's identity provider
 mod keys; // clients with a key
@@ -20,7 +20,7 @@ use serde_json::json;
 
 use crate::login::{World, asking_for, insufficient, kept_text, unauthorized};
 
-const SECRET: &str = "client-secret-canary";
+pub(crate) const SECRET: &str = "client-secret-canary";
 
 /// A world whose authority knows a robot by its secret.
 async fn world() -> World {

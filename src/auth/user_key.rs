@@ -27,6 +27,8 @@ pub enum Source {
     Arguments,
     /// The program of `--header-command`.
     Command,
+    /// A program that prints the value or a part of it (`${command:…}`), by its name.
+    Program(String),
 }
 
 impl UserKey {
@@ -67,6 +69,11 @@ impl UserKey {
                     "the server refuses the {header} header with the variable {name} ({answer})"
                 )
             }
+            Source::Program(program) => {
+                format!(
+                    "the server refuses the {header} header for which the program {program} is run ({answer})"
+                )
+            }
             Source::Arguments => {
                 format!("the server refuses the {header} header that --header gives ({answer})")
             }
@@ -92,6 +99,7 @@ impl UserKey {
             Source::Variable(name) => {
                 format!("set {name} anew where the host starts mcpipe, and restart the host")
             }
+            Source::Program(program) => format!("check what {program} prints: it is run again"),
             Source::Command => "check what the program of --header-command prints".to_owned(),
             Source::Arguments if self.is_authorization() => {
                 "check the --header that sets Authorization, or leave it out to sign in with OAuth"

@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::cli::audit::AuditCommand;
 use crate::cli::bridge::BridgeOptions;
+use crate::cli::config::ConfigCommand;
 use crate::cli::grants::KeyArgs;
 use crate::cli::import::{CompatArgs, ImportArgs};
 use crate::cli::logging::LogArgs;
@@ -61,6 +62,9 @@ pub enum Command {
     /// Checks and shows the files of --audit
     #[command(subcommand)]
     Audit(Box<AuditCommand>),
+    /// Checks mcpipe.toml, and shows what applies to a server
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Takes over the sign-ins of mcp-remote, so that you need not sign in again
     Import(Box<ImportArgs>),
     /// Does a sign-in for another mcpipe; not for people
@@ -194,7 +198,13 @@ impl Cli {
             Some(Command::Logout(args)) => &args.url,
             Some(Command::Status(args)) => &args.url,
             Some(Command::Pins(args)) => return Some(&args.url),
-            Some(Command::Vault(_) | Command::Audit(_) | Command::Import(_) | Command::Helper) => {
+            Some(
+                Command::Vault(_)
+                | Command::Audit(_)
+                | Command::Config(_)
+                | Command::Import(_)
+                | Command::Helper,
+            ) => {
                 return None;
             }
         };
@@ -213,6 +223,7 @@ impl Cli {
                 | Command::Vault(_)
                 | Command::Pins(_)
                 | Command::Audit(_)
+                | Command::Config(_)
                 | Command::Import(_)
                 | Command::Helper,
             ) => None,
@@ -230,6 +241,7 @@ impl Cli {
             Some(Command::Vault(command)) => &command.common().log,
             Some(Command::Pins(args)) => &args.log,
             Some(Command::Audit(command)) => command.log(),
+            Some(Command::Config(ConfigCommand::Check(args))) => &args.log,
             Some(Command::Import(args)) => &args.log,
             Some(Command::Helper) => return None,
         })

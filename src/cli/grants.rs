@@ -69,6 +69,13 @@ pub struct GrantArgs {
         conflicts_with = "idp_client_secret_file"
     )]
     pub idp_client_secret_env: Option<String>,
+    /// Names that client's secret as --client-secret does
+    #[arg(
+        long,
+        value_name = "REFERENCE",
+        conflicts_with_all = ["idp_client_secret_file", "idp_client_secret_env"]
+    )]
+    pub idp_client_secret: Option<String>,
     /// Reads the ID token from a file, anew each time, instead of signing in at the provider
     #[arg(long, value_name = "FILE", env = "MCPIPE_IDP_ID_TOKEN")]
     pub idp_id_token: Option<PathBuf>,

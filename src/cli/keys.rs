@@ -44,6 +44,7 @@ const ALTERNATIVES: [&[&str]; 3] = [
     ],
     &[
         "client-key",
+        "client-secret",
         "client-secret-file",
         "client-secret-env",
         "static-oauth-client-info",

@@ -7,6 +7,7 @@
 mod arguments;
 mod audit;
 mod bridge;
+mod config;
 mod environment;
 mod given;
 mod given_flags;
@@ -29,6 +30,7 @@ pub use arguments::{
 };
 pub use audit::{AuditCommand, AuditShowArgs, AuditVerifyArgs};
 pub use bridge::{BridgeOptions, ProtocolArg, TransportArg};
+pub use config::{ConfigCheckArgs, ConfigCommand};
 pub use given::{Given, GivenFlag, Source, given};
 pub use given_flags::given_flags;
 pub use grants::{GrantArgs, KeyArgs};

@@ -11,7 +11,7 @@ use crate::cli::units::{bytes, seconds};
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Network")]
 pub struct NetworkArgs {
-    /// Adds a header to every request; ${NAME} is replaced from the environment, ${vault:NAME} from the vault, and an Authorization of yours switches sign-in off
+    /// Adds a header to every request; ${NAME} is replaced from the environment, ${vault:NAME}, ${file:PATH}, ${cred:NAME} and ${command:PROGRAM} by that secret, and an Authorization of yours switches sign-in off
     #[arg(long = "header", value_name = "NAME: VALUE")]
     pub headers: Vec<String>,
     /// Reads headers from a file, one 'Name: value' per line, # starts a comment
@@ -20,7 +20,7 @@ pub struct NetworkArgs {
     /// Adds the headers that a program prints: 'Name: value' lines or a JSON object. mcpipe runs it, without a shell, for the first request and again on a 401; MCPIPE_URL names the server
     #[arg(long, value_name = "COMMAND", env = "MCPIPE_HEADER_COMMAND")]
     pub header_command: Option<String>,
-    /// Sends 'Authorization: Bearer' with the secret that `mcpipe vault put NAME` keeps
+    /// Sends 'Authorization: Bearer' with the secret that `mcpipe vault put NAME` keeps, or with that of file:PATH, env:NAME, cred:NAME or command:PROGRAM
     #[arg(long, value_name = "NAME", env = "MCPIPE_BEARER")]
     pub bearer: Option<String>,
     /// Allows plain http to hosts other than this machine

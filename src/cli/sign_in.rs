@@ -37,12 +37,19 @@ pub struct SignInArgs {
         conflicts_with = "client_secret_file"
     )]
     pub client_secret_env: Option<String>,
+    /// Names that client's secret: file:PATH, env:NAME, cred:NAME (a credential of systemd) or command:PROGRAM (no shell)
+    #[arg(
+        long,
+        value_name = "REFERENCE",
+        conflicts_with_all = ["client_secret_file", "client_secret_env"]
+    )]
+    pub client_secret: Option<String>,
     /// Uses a client registered beforehand, as JSON or @FILE: client_id, client_secret and the like; ${NAME} is replaced from the environment
     #[arg(
         long,
         value_name = "JSON",
         env = "MCPIPE_STATIC_OAUTH_CLIENT_INFO",
-        conflicts_with_all = ["client_id", "client_secret_file", "client_secret_env"]
+        conflicts_with_all = ["client_id", "client_secret_file", "client_secret_env", "client_secret"]
     )]
     pub static_oauth_client_info: Option<String>,
     /// Registers with these members besides or instead, as JSON or @FILE; a scope among them is the one asked for
@@ -59,6 +66,13 @@ pub struct SignInArgs {
         conflicts_with = "dcr_token_file"
     )]
     pub dcr_token_env: Option<String>,
+    /// Names that token as --client-secret does a secret
+    #[arg(
+        long,
+        value_name = "REFERENCE",
+        conflicts_with_all = ["dcr_token_file", "dcr_token_env"]
+    )]
+    pub dcr_token: Option<String>,
     /// Registers under this name
     #[arg(
         long,

@@ -83,6 +83,7 @@ fn target(env: &Environment) -> Result<(TargetArgs, Vec<UserKey>), Failure> {
             | Command::Audit(_)
             | Command::Import(_)
             | Command::Pins(_)
+            | Command::Config(_)
             | Command::Helper,
         ) => return Err(stranger()),
     };

@@ -3,6 +3,7 @@
 pub mod audit;
 mod auditing;
 pub mod bridge;
+pub mod config;
 mod connection;
 mod first_challenge;
 pub mod helper;

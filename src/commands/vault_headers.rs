@@ -6,13 +6,13 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 use tokio::sync::watch;
-use tokio::time;
+use tokio::time::{self, Instant};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Authorizer;
 use crate::auth::store::locked_vault::{self, Closed, WaitingForUnlock, asking_long};
-use crate::header_secrets::{self, Template};
+use crate::header_secrets::{self, Part, Template};
 use crate::remote::deferred_headers::{
     self, DeferredHeaders, HeadersSender, HeadersUnavailable, Reader,
 };
@@ -22,6 +22,9 @@ use crate::store::{self, Vault};
 
 /// The time that the note of a secret's use may take when everything else is done.
 const LAST_NOTE: Duration = Duration::from_secs(1);
+
+/// The time for which a program that prints a header is left alone after it was run because of a refusal.
+const QUIET: Duration = Duration::from_secs(30);
 
 /// The interval at which a bridge looks whether the user has locked the vault that its headers are from.
 const WATCH: Duration = Duration::from_millis(250);
@@ -204,16 +207,25 @@ impl Fetch {
 /// Returns the function that reads the headers again, from their files and the vault.
 fn reader(vault: &Arc<Vault>, anew: Anew, origin: String) -> Reader {
     let vault = Arc::clone(vault);
+    let ran_at: Arc<Mutex<Option<Instant>>> = Arc::default();
     Arc::new(move || {
         let (vault, anew, origin) = (Arc::clone(&vault), anew.clone(), origin.clone());
+        let ran_at = Arc::clone(&ran_at);
         Box::pin(async move {
             let read = tokio::task::spawn_blocking(move || anew.read()).await;
             let Ok(Some((mut plain, templates))) = read else {
                 return Err(HeadersUnavailable {
-                    why: "a file of --header-file cannot be read".to_owned(),
+                    why: "a file or a variable of the headers cannot be read".to_owned(),
                     hint: None,
                 });
             };
+            let mut parts = templates.iter().flat_map(|template| &template.parts);
+            if parts.any(|part| matches!(part, Part::Program(_))) && !may_run(&ran_at) {
+                return Err(HeadersUnavailable {
+                    why: "a program that prints a header has just run".to_owned(),
+                    hint: None,
+                });
+            }
             let now = settings::now();
             let headers = header_secrets::headers(&vault, &templates, &origin, now).await;
             plain.extend(headers.map_err(|error| withheld(&error))?);
@@ -221,6 +233,16 @@ fn reader(vault: &Arc<Vault>, anew: Anew, origin: String) -> Reader {
             Ok(plain)
         })
     })
+}
+
+/// Says whether a program may run again, and notes that it does: what it prints was refused, and each refused request asks.
+fn may_run(ran_at: &Mutex<Option<Instant>>) -> bool {
+    let mut ran_at = ran_at.lock().unwrap_or_else(PoisonError::into_inner);
+    let may_run = ran_at.is_none_or(|at| at.elapsed() >= QUIET);
+    if may_run {
+        *ran_at = Some(Instant::now());
+    }
+    may_run
 }
 
 fn withheld(error: &header_secrets::Error) -> HeadersUnavailable {

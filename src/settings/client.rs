@@ -14,7 +14,8 @@ use crate::settings::address::is_loopback;
 use crate::settings::environment::Environment;
 use crate::settings::error::Error;
 use crate::settings::headers::expand_here;
-use crate::settings::secret_files::{read, secret};
+use crate::settings::references::SecretFlags;
+use crate::settings::secret_files::read;
 use crate::text::without_mark;
 
 /// The client's identity, as the user gives it.
@@ -37,16 +38,24 @@ pub(super) struct Identity {
 /// # Errors
 /// A file that cannot be read, a variable that is not set, a text that is not JSON.
 pub(super) fn identity(args: &SignInArgs, env: &Environment) -> Result<Identity, Error> {
-    let (file, variable) = (&args.client_secret_file, &args.client_secret_env);
+    let secret = SecretFlags {
+        flag: "--client-secret",
+        reference: args.client_secret.as_deref(),
+        file: args.client_secret_file.as_deref(),
+        variable_flag: "--client-secret-env",
+        variable: args.client_secret_env.as_deref(),
+    };
+    let registration_token = SecretFlags {
+        flag: "--dcr-token",
+        reference: args.dcr_token.as_deref(),
+        file: args.dcr_token_file.as_deref(),
+        variable_flag: "--dcr-token-env",
+        variable: args.dcr_token_env.as_deref(),
+    };
     let mut identity = Identity {
         id: args.client_id.clone(),
-        secret: secret(file, variable, "--client-secret-env", env)?,
-        registration_token: secret(
-            &args.dcr_token_file,
-            &args.dcr_token_env,
-            "--dcr-token-env",
-            env,
-        )?,
+        secret: secret.secret(env)?,
+        registration_token: registration_token.secret(env)?,
         ..Identity::default()
     };
     if let Some(given) = &args.static_oauth_client_info {

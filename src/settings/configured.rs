@@ -11,14 +11,11 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
-use crate::cli::{
-    self, Cli, ConfiguredHeader, Given, HeaderSource, Key, KeyKind, ParseError, PolicyLayer,
-};
+use crate::cli::{self, Cli, Key, ParseError, PolicyLayer};
 use crate::report::Failure;
-use crate::settings::config_file::{
-    self, Layer, LayerValue, Layers, MANAGED, managed_file, user_file,
-};
+use crate::settings::config_file::{self, Layer, Layers, MANAGED, managed_file, user_file};
 use crate::settings::environment::Environment;
+use crate::settings::file_values::{self, file_values, headers};
 use crate::settings::policy;
 
 /// Returns the command line with what configuration files set for its server. `words` are its words, the program's name
@@ -50,10 +47,12 @@ pub fn configured_beside(
     let Some(given) = cli::given(words) else {
         return Ok(cli);
     };
-    files.check()?;
+    check(&files.managed)?;
+    check(&files.user)?;
     let place = given.place.min(words.len());
     let (before, after) = words.split_at(place);
-    let added = words_to_add(&files.user, &given, &files.keys);
+    let values = file_values(&files.user, &given, &files.keys);
+    let added = file_values::words(&values, &given, &files.keys);
     let mut cli = match added.is_empty() {
         true => cli,
         false => {
@@ -62,7 +61,7 @@ pub fn configured_beside(
         }
     };
     if let Some(network) = cli.network_mut() {
-        network.configured = headers(&files.user, &given);
+        network.configured = headers(&values);
     }
     if cli.command.is_none() {
         cli.bridge.policy.files = files.policies()?;
@@ -71,17 +70,17 @@ pub fn configured_beside(
     Ok(cli)
 }
 
-/// What the files have for one server.
-pub(super) struct Files {
-    pub(super) keys: Vec<Key>,
-    pub(super) user_path: Option<PathBuf>,
-    pub(super) user: Layers,
-    pub(super) managed: Layers,
+/// The tables of the files that count for one server.
+struct Files {
+    keys: Vec<Key>,
+    user_path: Option<PathBuf>,
+    user: Layers,
+    managed: Layers,
 }
 
 impl Files {
     /// Reads the files. `has_policy` says whether the command has guard rails, so that the administrator's file counts.
-    pub(super) fn read(
+    fn read(
         url: &str,
         env: &Environment,
         managed: &Path,
@@ -114,18 +113,8 @@ impl Files {
         self.user.0.is_empty() && self.managed.0.is_empty()
     }
 
-    /// Checks that the flags take their values.
-    ///
-    /// # Errors
-    /// The first value that its flag does not take.
-    pub(super) fn check(&self) -> Result<(), Failure> {
-        let layers = self.managed.0.iter().chain(&self.user.0);
-        let mut values = layers.flat_map(|layer| layer.values.iter().map(move |it| (layer, it)));
-        values.try_for_each(|(layer, value)| check(layer, value))
-    }
-
     /// Returns the guard rails of each layer: the administrator's, then the user's, the nearest first.
-    pub(super) fn policies(&self) -> Result<Vec<PolicyLayer>, Failure> {
+    fn policies(&self) -> Result<Vec<PolicyLayer>, Failure> {
         let managed = self.managed.0.iter().map(|layer| (layer, true));
         let user = self.user.0.iter().map(|layer| (layer, false));
         managed
@@ -162,143 +151,26 @@ fn is_guard_rail(keys: &[Key], name: &str) -> bool {
     keys.iter().any(|key| key.name == name && key.is_guard_rail)
 }
 
-fn check(layer: &Layer, value: &LayerValue) -> Result<(), Failure> {
-    let mistake = value.word().and_then(|word| cli::value_mistake(&word));
-    match mistake {
-        None => Ok(()),
-        Some(mistake) => {
-            let text = mistake.to_string();
-            let text = text.strip_prefix("--").unwrap_or(&text);
-            let place = format!("{}:{}", layer.path.display(), value.line);
-            Err(Failure::usage(format!("{place}: {text}"))
-                .hint("`mcpipe --help` has each flag with the values that it takes"))
-        }
-    }
-}
-
-/// Keys that are headers, which are kept apart.
-const HEADERS: [&str; 3] = ["header", "header-file", "bearer"];
-
-/// Keys whose values are `NAME=VALUE`; of two with one name the nearer counts.
-const PARAMETERS: [&str; 3] = ["authorize-param", "token-param", "refresh-param"];
-
-/// Returns the words that the layers add to a command line. Of a key with one value the nearest layer counts, the
-/// command line and the environment before all; lists add up, the nearest last.
-fn words_to_add(layers: &Layers, given: &Given, keys: &[Key]) -> Vec<OsString> {
-    let excluded_by = |name: &str| -> Vec<String> {
-        let key = keys.iter().find(|key| key.name == name);
-        key.map(|key| key.excludes.clone()).unwrap_or_default()
-    };
-    let mut settled: Vec<String> = Vec::new();
-    for flag in &given.flags {
-        settled.extend(excluded_by(&flag.name));
-    }
-    let is_given = |name: &str| given.flags.iter().any(|flag| flag.name == name);
-    let mut parameters: Vec<(String, String)> = Vec::new();
-    for flag in given
-        .flags
-        .iter()
-        .filter(|flag| PARAMETERS.contains(&flag.name.as_str()))
-    {
-        let names = flag
-            .values
-            .iter()
-            .map(|value| parameter(&value.to_string_lossy()));
-        parameters.extend(names.map(|name| (flag.name.clone(), name)));
-    }
-    let mut lists: Vec<Vec<OsString>> = vec![of_environment(given, keys)];
-    let mut single: Vec<OsString> = Vec::new();
-    for layer in &layers.0 {
-        let mut list = Vec::new();
-        let mut here: Vec<String> = Vec::new();
-        for value in &layer.values {
-            let Some(key) = keys.iter().find(|key| key.name == value.key) else {
-                continue;
-            };
-            let is_apart = key.is_guard_rail || HEADERS.contains(&key.name.as_str());
-            if is_apart || !given.known.contains(&key.name) || settled.contains(&key.name) {
-                continue;
-            }
-            here.push(key.name.clone());
-            let is_named = PARAMETERS.contains(&key.name.as_str());
-            let name = (
-                key.name.clone(),
-                parameter(value.text.as_deref().unwrap_or_default()),
-            );
-            match key.kind {
-                KeyKind::Many if is_named && parameters.contains(&name) => {}
-                KeyKind::Many => {
-                    if is_named {
-                        parameters.push(name);
-                    }
-                    list.extend(value.word().map(OsString::from));
-                }
-                _ if is_given(&key.name) => {}
-                _ => single.extend(value.word().map(OsString::from)),
-            }
-        }
-        for name in here {
-            let kind = keys.iter().find(|key| key.name == name).map(|key| key.kind);
-            settled.extend(excluded_by(&name));
-            if kind != Some(KeyKind::Many) {
-                settled.push(name);
-            }
-        }
-        lists.push(list);
-    }
-    // The environment's alone are found by clap.
-    if lists.iter().skip(1).all(Vec::is_empty) {
-        lists.clear();
-    }
-    single.extend(lists.into_iter().rev().flatten());
-    single
-}
-
-/// Returns the lists that the environment sets: a word of the command line would have them passed over.
-fn of_environment(given: &Given, keys: &[Key]) -> Vec<OsString> {
-    let is_list = |name: &str| {
-        keys.iter()
-            .any(|key| key.name == name && key.kind == KeyKind::Many && !key.is_guard_rail)
-    };
-    let flags = given.flags.iter();
-    let flags = flags.filter(|flag| flag.source == cli::Source::Variable && is_list(&flag.name));
-    let words = flags.flat_map(|flag| {
-        flag.values.iter().map(|value| {
-            let mut word = OsString::from(format!("--{}=", flag.name));
-            word.push(value);
-            word
-        })
+/// Checks that the flags take their values.
+///
+/// # Errors
+/// The first mistake in a value, with its file and line.
+pub(super) fn check(layers: &Layers) -> Result<(), Failure> {
+    let mut values = layers.0.iter().flat_map(|layer| {
+        let values = layer.values.iter();
+        values.map(move |value| (layer, value))
     });
-    words.collect()
-}
-
-fn parameter(text: &str) -> String {
-    text.split('=').next().unwrap_or_default().to_owned()
-}
-
-/// Returns the headers that the layers set, the farthest first: of two with one name the later counts.
-fn headers(layers: &Layers, given: &Given) -> Vec<ConfiguredHeader> {
-    let mut headers = Vec::new();
-    for layer in layers.0.iter().rev() {
-        for value in &layer.values {
-            let Some(text) = value
-                .text
-                .clone()
-                .filter(|_| given.known.contains(&value.key))
-            else {
-                continue;
-            };
-            let header = match value.key.as_str() {
-                "header" => HeaderSource::Line(text),
-                "header-file" => HeaderSource::File(text.into()),
-                "bearer" => HeaderSource::Bearer(text),
-                _ => continue,
-            };
-            let place = format!("{}:{}", layer.path.display(), value.line);
-            headers.push(ConfiguredHeader { header, place });
-        }
-    }
-    headers
+    values.try_for_each(|(layer, value)| {
+        let mistake = value.word().and_then(|word| cli::value_mistake(&word));
+        let Some(mistake) = mistake else {
+            return Ok(());
+        };
+        let text = mistake.to_string();
+        let text = text.strip_prefix("--").unwrap_or(&text);
+        let place = format!("{}:{}", layer.path.display(), value.line);
+        Err(Failure::usage(format!("{place}: {text}"))
+            .hint("`mcpipe --help` has each flag with the values that it takes"))
+    })
 }
 
 /// Returns the failure of a command line with a file's values in it: each value is right, and they do not go together.

@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use crate::cli::TORN;
+use crate::process::argv;
 use crate::report::Failure;
 
 /// A mistake in the user's arguments, environment or files.
@@ -56,8 +57,44 @@ pub enum Error {
     #[error("{0} holds `${{` without `}}`")]
     Unclosed(String),
     /// A reference to the vault by a text that no secret can have as its name.
-    #[error("the header {0} names a secret of the vault by what is no name")]
+    #[error("`{0}` names a secret of the vault by what is no name")]
     NoSecretName(String),
+    /// A reference to a secret that names nothing. The message leaves the text out: users give the secret itself there.
+    #[error("{place} takes {expected}")]
+    NotReference {
+        /// The header, the flag or the line of a file.
+        place: String,
+        /// The form that was expected.
+        expected: &'static str,
+    },
+    /// A reference to a variable that is not set. The message leaves the name out, as that of [`Error::UnsetFor`].
+    #[error("{place} names an environment variable that is not set")]
+    UnsetIn {
+        /// The header, the flag or the line of a file.
+        place: String,
+    },
+    /// A reference to a credential of systemd where systemd has given none.
+    #[error("{0} names a credential of systemd, and $CREDENTIALS_DIRECTORY is not set")]
+    NoCredentials(String),
+    /// A reference of a kind that the place does not take.
+    #[error("{place} takes no {kind}")]
+    OtherReference {
+        /// The flag or the line of a file.
+        place: String,
+        /// The beginning of the reference.
+        kind: &'static str,
+    },
+    /// A program that was to print a secret.
+    #[error("the program of {place} gave no secret")]
+    NoOutput {
+        /// The flag or the line of a file.
+        place: String,
+        /// The reason.
+        source: argv::Error,
+    },
+    /// A program that printed nothing, or no text.
+    #[error("the program of {0} printed no text")]
+    NoText(String),
     /// A header's value with control characters in it.
     #[error("the value of the header {0} cannot be sent")]
     Unsendable(String),
@@ -103,7 +140,7 @@ impl From<Error> for Failure {
             Error::NotHeader(_) => {
                 return Self::usage(error).hint(format!("write --header 'Name: value'; {TORN}"));
             }
-            Error::Unset { .. } | Error::UnsetFor(_) => {
+            Error::Unset { .. } | Error::UnsetFor(_) | Error::UnsetIn { .. } => {
                 "set it where the host starts mcpipe, its `env` block for instance"
             }
             Error::Unclosed(_) => "write ${NAME}",
@@ -112,6 +149,15 @@ impl From<Error> for Failure {
             }
             Error::NoSecretName(_) => {
                 "`mcpipe vault put NAME` keeps a secret; it is then ${vault:NAME}, or --bearer NAME"
+            }
+            Error::NotReference { .. } | Error::OtherReference { .. } => {
+                "a secret is named by file:PATH, env:NAME, cred:NAME or command:PROGRAM"
+            }
+            Error::NoCredentials(_) => {
+                "LoadCredential= or LoadCredentialEncrypted= of the systemd unit sets it"
+            }
+            Error::NoOutput { .. } | Error::NoText(_) => {
+                "run that program yourself: it prints the secret and nothing else"
             }
             Error::NotParameter(_) => "write key=value",
             Error::NotObject(_) => {

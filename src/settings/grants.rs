@@ -19,7 +19,8 @@ use crate::secret::Secret;
 use crate::settings::address::address;
 use crate::settings::environment::Environment;
 use crate::settings::error::Error;
-use crate::settings::secret_files::{secret, warn_if_others_read};
+use crate::settings::references::SecretFlags;
+use crate::settings::secret_files::warn_if_others_read;
 
 /// A mistake in the flags of a grant.
 #[derive(Debug, thiserror::Error)]
@@ -177,6 +178,7 @@ fn refuse_two_grants(args: &SignInArgs) -> Result<(), Mistake> {
 fn refuse_two_proofs(args: &SignInArgs, (has_id, _): (bool, bool)) -> Result<(), Mistake> {
     let given = &args.grant;
     let secrets = [
+        ("--client-secret", args.client_secret.is_some()),
         ("--client-secret-file", args.client_secret_file.is_some()),
         ("--client-secret-env", args.client_secret_env.is_some()),
     ];
@@ -228,6 +230,7 @@ fn configured(
 /// Refuses flags of an identity provider without the provider.
 fn refuse_provider_flags(given: &GrantArgs) -> Result<(), Mistake> {
     let strays = [
+        ("--idp-client-secret", given.idp_client_secret.is_some()),
         ("--idp-token-endpoint", given.idp_token_endpoint.is_some()),
         ("--idp-client-id", given.idp_client_id.is_some()),
         (
@@ -256,7 +259,13 @@ fn provider(
         return Err(Mistake::Needs("--idp-issuer", "--idp-client-id").into());
     };
     let endpoint = given.idp_token_endpoint.as_deref();
-    let (file, variable) = (&given.idp_client_secret_file, &given.idp_client_secret_env);
+    let client_secret = SecretFlags {
+        flag: "--idp-client-secret",
+        reference: given.idp_client_secret.as_deref(),
+        file: given.idp_client_secret_file.as_deref(),
+        variable_flag: "--idp-client-secret-env",
+        variable: given.idp_client_secret_env.as_deref(),
+    };
     Ok(Provider {
         issuer: address(issuer, "--idp-issuer", allow_http)?,
         name: issuer.to_owned(),
@@ -264,7 +273,7 @@ fn provider(
             .map(|url| address(url, "--idp-token-endpoint", allow_http))
             .transpose()?,
         client_id,
-        client_secret: secret(file, variable, "--idp-client-secret-env", env)?,
+        client_secret: client_secret.secret(env)?,
         id_token: given.idp_id_token.clone(),
     })
 }

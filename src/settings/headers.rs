@@ -7,11 +7,12 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::auth::user_key::{Source, UserKey};
 use crate::cli::{ConfiguredHeader, HeaderSource, NetworkArgs};
-use crate::header_secrets::{self, Part, Template};
+use crate::header_secrets::{Part, Template};
 use crate::named_file;
 use crate::secret::shapes::{is_secret_name, is_secret_value};
 use crate::settings::environment::Environment;
 use crate::settings::error::Error;
+use crate::settings::references::{Reference, is_variable};
 use crate::text::{printable, without_mark};
 
 /// The headers that the user wants on every request.
@@ -19,8 +20,10 @@ use crate::text::{printable, without_mark};
 pub(super) struct Headers {
     /// Headers whose values are known. Marked sensitive.
     pub(super) plain: HeaderMap,
-    /// Headers whose values have secrets from the vault in them.
+    /// Headers whose values have secrets from the vault or from programs in them.
     pub(super) templates: Vec<Template>,
+    /// True where a file has a part in the headers, which are then read again when they are refused.
+    pub(super) is_in_file: bool,
     /// Headers that stood in the open in the arguments, and hold a secret by their name or their looks.
     pub(super) typed_secrets: Vec<HeaderName>,
 }
@@ -30,16 +33,97 @@ impl Headers {
         self.plain.contains_key(name) || self.templates.iter().any(|header| header.name == name)
     }
 
+    /// Adds the header of a line. `place` names the line in messages, and `is_typed` says that it stood in the arguments.
+    fn add(
+        &mut self,
+        place: &str,
+        line: &str,
+        is_typed: bool,
+        env: &Environment,
+    ) -> Result<(), Error> {
+        let not_header = || Error::NotHeader(place.to_owned());
+        let (name, value) = line.split_once(':').ok_or_else(not_header)?;
+        let (name, value) = (name.trim(), value.trim());
+        let name = HeaderName::try_from(name).map_err(|_| not_header())?;
+        let parts = self.expand(name.as_str(), value, env)?;
+        let is_verbatim = matches!(parts.as_slice(), [Part::Text(text)] if text == value);
+        let is_secret =
+            !value.is_empty() && (is_secret_name(name.as_str()) || is_secret_value(value));
+        if is_typed && is_verbatim && is_secret && !self.typed_secrets.contains(&name) {
+            self.typed_secrets.push(name.clone());
+        }
+        self.insert(name, parts)
+    }
+
+    /// Adds the headers of a file.
+    fn add_file(&mut self, path: &Path, env: &Environment) -> Result<(), Error> {
+        let text = named_file::read_text(path).map_err(|source| Error::Unreadable {
+            path: path.into(),
+            source,
+        })?;
+        self.is_in_file = true;
+        for (at, line) in without_mark(&text).lines().map(str::trim).enumerate() {
+            if !line.is_empty() && !line.starts_with('#') {
+                let place = format!("line {} of {}", at + 1, path.display());
+                self.add(&place, line, false, env)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds an Authorization whose token is a secret of the vault by this name, or the secret of a reference.
+    fn add_bearer(&mut self, place: &str, reference: &str, env: &Environment) -> Result<(), Error> {
+        let parts = match Reference::read(reference, place)? {
+            Some(reference) => joined(vec![
+                Part::Text("Bearer ".to_owned()),
+                self.part(&reference, place, env)?,
+            ]),
+            None => self.expand(place, &bearer_value(reference), env)?,
+        };
+        self.insert(AUTHORIZATION, parts)
+    }
+
+    /// Replaces `${NAME}` from the environment and `${KIND:…}` as the kind has it, and notes whether a file has a part in it.
+    fn expand(&mut self, header: &str, value: &str, env: &Environment) -> Result<Vec<Part>, Error> {
+        let mut parts = Vec::new();
+        for piece in pieces(header, value)? {
+            parts.push(match piece {
+                Piece::Text(text) => Part::Text(text.to_owned()),
+                Piece::Variable(name) => Part::Text(variable(header, name, env)?),
+                Piece::Reference(reference) => self.part(&reference, header, env)?,
+            });
+        }
+        Ok(joined(parts))
+    }
+
+    fn part(
+        &mut self,
+        reference: &Reference,
+        place: &str,
+        env: &Environment,
+    ) -> Result<Part, Error> {
+        self.is_in_file |= reference.is_in_file();
+        Ok(match reference {
+            Reference::Vault(name) => Part::Secret(name.clone()),
+            Reference::Command(program) => Part::Program(program.clone()),
+            _ => {
+                let secret = reference.secret(place, env)?;
+                Part::Text(secret.map_or_else(String::new, |it| it.expose().to_owned()))
+            }
+        })
+    }
+
     /// Adds a header. The later of two with one name wins.
     fn insert(&mut self, name: HeaderName, parts: Vec<Part>) -> Result<(), Error> {
         self.plain.remove(&name);
         self.templates.retain(|header| header.name != name);
-        if parts.iter().any(|part| matches!(part, Part::Secret(_))) {
+        if parts.iter().any(|part| !part.is_known()) {
             self.templates.push(Template { name, parts });
             return Ok(());
         }
         let texts = parts.iter().map(|part| match part {
-            Part::Text(text) | Part::Secret(text) => text.as_str(),
+            Part::Text(text) => text.as_str(),
+            Part::Secret(_) | Part::Program(_) => "",
         });
         let mut value = HeaderValue::try_from(texts.collect::<String>())
             .map_err(|_| Error::Unsendable(name.to_string()))?;
@@ -54,68 +138,37 @@ impl Headers {
 /// # Errors
 /// A text that is no header; a variable that is not set.
 pub(super) fn read(args: &NetworkArgs, env: &Environment) -> Result<Headers, Error> {
-    // The place of the line, the line, and true where the line stood in the arguments. The later of two lines with one name
-    // wins: what files configure comes before what was typed.
-    let mut lines: Vec<(String, String, bool)> = Vec::new();
+    let mut headers = Headers::default();
+    // The later of two with one name wins: what files configure comes before what was typed.
     for ConfiguredHeader { header, place } in &args.configured {
         match header {
-            HeaderSource::Line(line) => lines.push((place.clone(), line.clone(), false)),
-            HeaderSource::File(path) => lines.extend(lines_of(path)?),
-            HeaderSource::Bearer(name) => {
-                lines.push((place.clone(), bearer_line(name), false));
-            }
+            HeaderSource::Line(line) => headers.add(place, line, false, env)?,
+            HeaderSource::File(path) => headers.add_file(path, env)?,
+            HeaderSource::Bearer(reference) => headers.add_bearer(place, reference, env)?,
         }
     }
     for (at, line) in args.headers.iter().enumerate() {
-        lines.push((format!("--header number {}", at + 1), line.clone(), true));
+        headers.add(&format!("--header number {}", at + 1), line, true, env)?;
     }
     for path in &args.header_files {
-        lines.extend(lines_of(path)?);
+        headers.add_file(path, env)?;
     }
-    let mut headers = Headers::default();
-    for (place, line, is_typed) in lines {
-        let parts = line
-            .split_once(':')
-            .map(|(name, value)| (name.trim(), value.trim()));
-        let Some((name, value)) = parts else {
-            return Err(Error::NotHeader(place));
-        };
-        let Ok(name) = HeaderName::try_from(name) else {
-            return Err(Error::NotHeader(place));
-        };
-        let parts = expand(name.as_str(), value, env)?;
-        let is_verbatim = matches!(parts.as_slice(), [Part::Text(text)] if text == value);
-        let is_secret =
-            !value.is_empty() && (is_secret_name(name.as_str()) || is_secret_value(value));
-        if is_typed && is_verbatim && is_secret && !headers.typed_secrets.contains(&name) {
-            headers.typed_secrets.push(name.clone());
-        }
-        headers.insert(name, parts)?;
-    }
-    if let Some(secret) = &args.bearer {
-        let value = format!("Bearer ${{vault:{secret}}}");
-        headers.insert(AUTHORIZATION, expand("--bearer", &value, env)?)?;
+    if let Some(reference) = &args.bearer {
+        headers.add_bearer("--bearer", reference, env)?;
     }
     Ok(headers)
 }
 
-/// Returns the lines of a header file, each with its place.
-fn lines_of(path: &Path) -> Result<Vec<(String, String, bool)>, Error> {
-    let text = named_file::read_text(path).map_err(|source| Error::Unreadable {
-        path: path.into(),
-        source,
-    })?;
-    let lines = without_mark(&text).lines().map(str::trim).enumerate();
-    let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-    let lines = lines.map(|(at, line)| {
-        let place = format!("line {} of {}", at + 1, path.display());
-        (place, line.to_owned(), false)
-    });
-    Ok(lines.collect())
+/// Returns the text behind a header's name for a bearer token that is named by a secret of the vault, or by a reference.
+fn bearer_value(reference: &str) -> String {
+    match reference.contains(':') {
+        true => format!("Bearer ${{{reference}}}"),
+        false => format!("Bearer ${{vault:{reference}}}"),
+    }
 }
 
-fn bearer_line(name: &str) -> String {
-    format!("{AUTHORIZATION}: Bearer ${{vault:{name}}}")
+fn bearer_line(reference: &str) -> String {
+    format!("{AUTHORIZATION}: {}", bearer_value(reference))
 }
 
 /// Returns the user's headers that carry a key, each with its source; a later header replaces an earlier one. Looks at
@@ -173,72 +226,106 @@ fn given_in(path: &Path) -> Vec<(String, Source)> {
 
 /// Returns the source of a header's value that stands in this place.
 fn source(value: &str, place: Source) -> Source {
-    let references = value.split("${").skip(1);
-    let references: Vec<&str> = references
-        .filter_map(|it| Some(it.split_once('}')?.0))
-        .collect();
-    let keys: Vec<String> = references
-        .iter()
-        .filter_map(|name| name.strip_prefix("vault:"))
-        .map(str::to_owned)
-        .collect();
-    match references.iter().find(|name| is_variable(name)) {
-        _ if !keys.is_empty() => Source::Vault(keys),
-        Some(variable) => Source::Variable((*variable).to_owned()),
-        None => place,
+    let Ok(pieces) = pieces("", value) else {
+        return place;
+    };
+    let mut keys = Vec::new();
+    let mut other = None;
+    for piece in pieces {
+        match piece {
+            Piece::Text(_) => {}
+            Piece::Variable(name) => {
+                other.get_or_insert_with(|| Source::Variable(name.to_owned()));
+            }
+            Piece::Reference(Reference::Vault(name)) => keys.push(name),
+            Piece::Reference(reference) => {
+                other.get_or_insert_with(|| source_of(&reference));
+            }
+        }
+    }
+    match (keys.is_empty(), other) {
+        (false, _) => Source::Vault(keys),
+        (true, Some(other)) => other,
+        (true, None) => place,
     }
 }
 
-/// Replaces `${NAME}` from the environment, and keeps `${vault:NAME}` for later. Values from the environment are not
-/// expanded in turn.
-fn expand(header: &str, value: &str, env: &Environment) -> Result<Vec<Part>, Error> {
-    let mut parts = Vec::new();
-    let mut text = String::new();
+fn source_of(reference: &Reference) -> Source {
+    match reference {
+        Reference::Vault(name) => Source::Vault(vec![name.clone()]),
+        Reference::Variable(name) => Source::Variable(name.clone()),
+        Reference::File(path) => Source::File(printable(&path.display().to_string(), 300)),
+        Reference::Credential(name) => {
+            Source::File(printable(&format!("$CREDENTIALS_DIRECTORY/{name}"), 300))
+        }
+        Reference::Command(program) => Source::Program(printable(program.program(), 300)),
+    }
+}
+
+/// A piece of a header's value, as it is written.
+enum Piece<'a> {
+    Text(&'a str),
+    Variable(&'a str),
+    Reference(Reference),
+}
+
+/// Splits a value at its `${…}`: the name of a variable, or a reference to a secret.
+fn pieces<'a>(header: &str, value: &'a str) -> Result<Vec<Piece<'a>>, Error> {
+    let mut pieces = Vec::new();
     let mut rest = value;
     while let Some((before, after)) = rest.split_once("${") {
         let (name, after) = after
             .split_once('}')
             .ok_or_else(|| Error::Unclosed(header.to_owned()))?;
-        text.push_str(before);
+        pieces.push(Piece::Text(before));
+        pieces.push(match Reference::read(name, header)? {
+            Some(reference) => Piece::Reference(reference),
+            None => Piece::Variable(name),
+        });
         rest = after;
-        if let Some(secret) = name.strip_prefix("vault:") {
-            header_secrets::check_name(secret)
-                .map_err(|_| Error::NoSecretName(header.to_owned()))?;
-            parts.push(Part::Text(std::mem::take(&mut text)));
-            parts.push(Part::Secret(secret.to_owned()));
-            continue;
-        }
-        let unset = || match is_variable(name) {
-            true => Error::Unset {
-                header: header.to_owned(),
-                variable: name.to_owned(),
-            },
-            false => Error::NotVariable(header.to_owned()),
-        };
-        text.push_str(env.variables.get(name).ok_or_else(unset)?);
     }
-    text.push_str(rest);
-    parts.push(Part::Text(text));
-    Ok(parts)
+    pieces.push(Piece::Text(rest));
+    Ok(pieces)
 }
 
-/// Says whether a text is a name as variables have it; any other text is perhaps the value itself.
-fn is_variable(name: &str) -> bool {
-    name.len() <= 100 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+/// Returns the value of a variable, which is not expanded in turn.
+fn variable(header: &str, name: &str, env: &Environment) -> Result<String, Error> {
+    let unset = || match is_variable(name) {
+        true => Error::Unset {
+            header: header.to_owned(),
+            variable: name.to_owned(),
+        },
+        false => Error::NotVariable(header.to_owned()),
+    };
+    env.variables.get(name).cloned().ok_or_else(unset)
 }
 
-/// Expands as [`expand`] does, for values that the vault has no part in.
+/// Joins texts that stand beside each other.
+fn joined(parts: Vec<Part>) -> Vec<Part> {
+    let mut joined: Vec<Part> = Vec::new();
+    for part in parts {
+        match (joined.last_mut(), part) {
+            (Some(Part::Text(before)), Part::Text(text)) => before.push_str(&text),
+            (_, part) => joined.push(part),
+        }
+    }
+    joined
+}
+
+/// Expands a value in which neither the vault nor a program has a part.
 ///
 /// # Errors
-/// As [`read`]. A reference to the vault counts as a variable that is not set.
+/// As [`read`]. A reference to the vault or to a program counts as a variable that is not set.
 pub(super) fn expand_here(header: &str, value: &str, env: &Environment) -> Result<String, Error> {
-    let parts = expand(header, value, env)?;
+    let parts = Headers::default().expand(header, value, env)?;
+    let unset = |variable| Error::Unset {
+        header: header.to_owned(),
+        variable,
+    };
     let texts = parts.into_iter().map(|part| match part {
         Part::Text(text) => Ok(text),
-        Part::Secret(name) => Err(Error::Unset {
-            header: header.to_owned(),
-            variable: format!("vault:{name}"),
-        }),
+        Part::Secret(name) => Err(unset(format!("vault:{name}"))),
+        Part::Program(_) => Err(unset("command:".to_owned())),
     });
     texts.collect()
 }

@@ -5,6 +5,7 @@
 //! administrator has switched on stays on.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cli::{ParseError, PolicyArgs, PolicyLayer, RateLimitAs, Scoped, policy_of};
@@ -74,10 +75,8 @@ pub fn rules(args: &PolicyArgs, env: &Environment) -> Result<Rules, Failure> {
             |args| &args.rate_limits,
             |rate: &Rate| format!("{}/{}s", rate.count, rate.per.as_secs()),
         ),
-        rate_limit_wait: layers.is_on(name!("rate-limit-wait"), |args| args.rate_limit_wait),
-        rate_limit_as_result: layers.is_on(name!("rate-limit-as"), |args| {
-            args.rate_limit_as == RateLimitAs::Result
-        }),
+        rate_limit_wait: layers.is_on(WAIT, |args| args.rate_limit_wait),
+        rate_limit_as_result: layers.is_on(AS, |args| args.rate_limit_as == RateLimitAs::Result),
         max_concurrent: layers.scoped(
             name!("max-concurrent"),
             |args| &args.max_concurrent,
@@ -101,28 +100,67 @@ pub fn rules(args: &PolicyArgs, env: &Environment) -> Result<Rules, Failure> {
 pub(super) fn settle_audit(args: &mut PolicyArgs, env: &Environment) -> Result<(), Failure> {
     let layers = Layers::of(args, env);
     layers.refuse_undoing()?;
-    let managed = layers
-        .managed
-        .iter()
-        .find_map(|layer| layer.args.audit.clone());
-    let user = || {
-        layers
-            .user
-            .iter()
-            .find_map(|layer| layer.args.audit.clone())
-    };
-    let audit = managed.or_else(user);
-    let keeps_arguments = layers.switch(name!("audit-arguments"), |args| args.audit_arguments);
+    let audit = layers.audit().map(|(path, _)| path);
+    let max_size = layers.audit_max_size().map(|(size, _)| size);
+    let keeps_arguments = layers.switch(AUDIT_ARGUMENTS, |args| args.audit_arguments);
     let is_best_effort = layers.is_on(BEST_EFFORT, |args| args.audit_best_effort);
     let keeps_arguments = keeps_arguments.is_some();
     args.audit = audit;
+    args.audit_max_size = max_size;
     args.audit_arguments = keeps_arguments;
     args.audit_best_effort = is_best_effort;
     Ok(())
 }
 
+/// Returns all that the guard rails are, one rule for each value that counts.
+///
+/// # Errors
+/// As [`rules`].
+pub(super) fn listed(args: &PolicyArgs, env: &Environment) -> Result<Vec<Rule>, Failure> {
+    let rules = rules(args, env)?;
+    let layers = Layers::of(args, env);
+    let mut all = Vec::new();
+    for filter in [&rules.tools, &rules.prompts, &rules.resources] {
+        let lists = filter.allow.iter().chain([&filter.deny]);
+        all.extend(lists.flatten().map(|(_, rule)| rule.clone()));
+    }
+    all.extend(rules.read_only);
+    all.extend(rules.pin_tools);
+    all.extend(rules.validate_arguments);
+    all.extend(rules_of(&rules.max_arguments));
+    all.extend(rules_of(&rules.max_result));
+    all.extend(rules_of(&rules.max_tools));
+    all.extend(rules_of(&rules.max_depth));
+    all.extend(rules.sanitize);
+    all.extend(rules_of(&rules.rate_limit));
+    all.extend(layers.nearest(WAIT, |args| args.rate_limit_wait));
+    let as_result = layers.nearest(AS, |args| args.rate_limit_as == RateLimitAs::Result);
+    all.extend(as_result.map(|rule| Rule {
+        value: "result".to_owned(),
+        ..rule
+    }));
+    all.extend(rules_of(&rules.max_concurrent));
+    all.extend(rules_of(&rules.call_timeout));
+    all.extend(rules_of(&rules.circuit_breaker));
+    all.extend(layers.audit().map(|(_, rule)| rule));
+    all.extend(layers.audit_max_size().map(|(_, rule)| rule));
+    all.extend(layers.switch(AUDIT_ARGUMENTS, |args| args.audit_arguments));
+    all.extend(layers.nearest(BEST_EFFORT, |args| args.audit_best_effort));
+    all.extend(layers.nearest(DRY_RUN, |args| args.policy_dry_run));
+    Ok(all)
+}
+
+fn rules_of<T>(limits: &[Limit<T>]) -> impl Iterator<Item = Rule> {
+    limits.iter().map(|limit| limit.rule.clone())
+}
+
 const DRY_RUN: Name = name!("policy-dry-run");
+const AUDIT: Name = name!("audit");
+const AUDIT_MAX_SIZE: Name = name!("audit-max-size");
+const AUDIT_ARGUMENTS: Name = name!("audit-arguments");
 const BEST_EFFORT: Name = name!("audit-best-effort");
+const WAIT: Name = name!("rate-limit-wait");
+const AS: Name = name!("rate-limit-as");
 
 /// Guard rails of which all layers hold.
 const ALL_HOLD: [Name; 12] = [
@@ -288,9 +326,30 @@ impl<'a> Layers<'a> {
 
     /// Returns the value of a switch that does not tighten: the nearest, the administrator's last.
     fn is_on(&self, name: Name, is_on: impl Fn(&PolicyArgs) -> bool) -> bool {
+        self.nearest(name, is_on).is_some()
+    }
+
+    fn nearest(&self, name: Name, is_on: impl Fn(&PolicyArgs) -> bool) -> Option<Rule> {
         let mut layers = self.user.iter().chain(&self.managed);
-        let layer = layers.find(|layer| layer.has(name) || is_on(layer.args));
-        layer.is_some_and(|layer| is_on(layer.args))
+        let layer = layers.find(|layer| layer.has(name) || is_on(layer.args))?;
+        is_on(layer.args).then(|| layer.rule(name, 0, String::new()))
+    }
+
+    /// Returns the length at which the file of the audit is renamed: the administrator's, else the nearest of the user's.
+    fn audit_max_size(&self) -> Option<(u64, Rule)> {
+        self.all().find_map(|layer| {
+            let size = layer.args.audit_max_size?;
+            Some((size, layer.rule(AUDIT_MAX_SIZE, 0, size.to_string())))
+        })
+    }
+
+    /// Returns the file of the audit: the administrator's, else the nearest of the user's.
+    fn audit(&self) -> Option<(PathBuf, Rule)> {
+        self.all().find_map(|layer| {
+            let path = layer.args.audit.clone()?;
+            let rule = layer.rule(AUDIT, 0, path.display().to_string());
+            Some((path, rule))
+        })
     }
 
     /// Returns the limits for all tools. Each of them holds.

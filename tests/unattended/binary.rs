@@ -10,7 +10,7 @@ use crate::support::remote::{Ask, Reply, Server, ordinary};
 use super::SECRET;
 
 /// A remote that takes the authority's tokens and no others.
-pub(super) async fn protected_by(authority: &Authority) -> Server {
+pub(crate) async fn protected_by(authority: &Authority) -> Server {
     let issuer = authority.clone();
     let remote = Server::that(move |ask| guarded(ask, &issuer)).await;
     authority.configure(|options| options.gives_refresh = false);

@@ -38,6 +38,21 @@ impl ConfigFile {
         Ok(Self { path, sections })
     }
 
+    /// Reads the user's file at `path`; `None` if there is none.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub(in crate::settings) fn read(
+        path: &Path,
+        loose: bool,
+        keys: &[Key],
+    ) -> Result<Option<Self>, Error> {
+        match files::read_trusted(path, loose)? {
+            Some(text) => Self::of(path.into(), &text, keys, false).map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Returns the names of the tables, each with its line.
     pub(in crate::settings) fn tables(&self) -> impl Iterator<Item = (&str, usize)> {
         let tables = self.sections.iter();

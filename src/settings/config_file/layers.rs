@@ -77,6 +77,16 @@ impl Layers {
         layers.retain(|layer| !layer.values.is_empty());
         Self(layers)
     }
+
+    /// Returns all values of a file as one layer, to be checked.
+    pub(in crate::settings) fn all(file: &ConfigFile) -> Self {
+        let sections = file.sections.iter();
+        let values = sections.flat_map(|section| section.entries.iter().map(value));
+        Self(vec![Layer {
+            path: file.path.clone(),
+            values: values.collect(),
+        }])
+    }
 }
 
 fn value(entry: &Entry) -> LayerValue {

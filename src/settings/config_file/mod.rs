@@ -37,7 +37,7 @@ mod server_pattern;
 
 pub use error::Error;
 pub use file::path;
-pub(super) use file::user_file;
+pub(super) use file::{ConfigFile, user_file};
 pub use key_commands::key_commands;
 pub(super) use layers::{Layer, LayerValue, Layers};
 pub(super) use managed::{MANAGED, managed_file};

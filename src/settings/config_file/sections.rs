@@ -77,7 +77,13 @@ impl Reading<'_> {
         for (name, item) in root.iter() {
             let line = self.line_of(root, name);
             match name {
-                "vault" if !self.is_managed => {}
+                // Its keys are for the code that opens the vault.
+                "vault" if !self.is_managed => sections.push(Section {
+                    server: None,
+                    name: "[vault]".to_owned(),
+                    line,
+                    entries: Vec::new(),
+                }),
                 "defaults" => {
                     let table = self.table(item, line, "[defaults]")?;
                     sections.push(self.section(None, "[defaults]", line, table)?);

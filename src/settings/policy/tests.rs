@@ -5,7 +5,7 @@ use super::*;
 use crate::cli::{self, policy_of};
 use crate::settings::environment::env;
 
-fn words(line: &str) -> Vec<OsString> {
+fn words_of(line: &str) -> Vec<OsString> {
     line.split_whitespace().map(OsString::from).collect()
 }
 
@@ -17,7 +17,7 @@ fn layer(path: &str, line: &str, off: &[&str], is_managed: bool) -> PolicyLayer 
     });
     let keys = keys.chain(off.iter().map(|key| (*key).to_owned()));
     PolicyLayer {
-        args: policy_of(words(line)).unwrap(),
+        args: policy_of(words_of(line)).unwrap(),
         path: path.into(),
         lines: keys.enumerate().map(|(at, key)| (key, at + 1)).collect(),
         off: off.iter().map(|key| (*key).to_owned()).collect(),
@@ -40,7 +40,7 @@ fn policy(
             value => format!("--{flag}={value}"),
         })
     });
-    let all = words(typed).into_iter().chain(of_variables);
+    let all = words_of(typed).into_iter().chain(of_variables);
     let mut args = policy_of(all).unwrap();
     args.files = files;
     let env = Environment {
@@ -236,18 +236,28 @@ fn the_audit_is_the_administrators_if_there_is_one() {
     );
 }
 
-/// Guard rails that another engineer adds are of no effect in a file until this module takes them.
 #[test]
-fn every_guard_rail_is_taken_from_files() {
+fn every_guard_rail_of_a_file_counts_and_is_listed() {
     let source = include_str!("../policy.rs");
-    let elsewhere = ["audit"];
-    let guard_rails = cli::keys().into_iter().filter(|key| key.is_guard_rail);
-    for key in guard_rails.filter(|key| !elsewhere.contains(&key.name.as_str())) {
+    for key in cli::keys().into_iter().filter(|key| key.is_guard_rail) {
         let name = format!("name!(\"{}\")", key.name);
         assert!(
             source.contains(&name),
             "{} is not taken from files",
             key.name
+        );
+        let values = ["", "=5", "=2048", "=5/m", "=result"];
+        let words = values.map(|value| format!("--{}{value}", key.name));
+        let word = words.iter().find(|word| policy_of(words_of(word)).is_ok());
+        let word = word.unwrap_or_else(|| panic!("{} takes another value", key.name));
+        let (args, env) = policy("", &[], vec![layer("/user", word, &[], false)]);
+        let listed = listed(&args, &env).unwrap();
+        let [rule] = listed.as_slice() else {
+            panic!("{word}: {listed:?}")
+        };
+        assert_eq!(
+            (rule.key, rule.origin.to_string().as_str()),
+            (key.name.as_str(), "/user:1")
         );
     }
 }

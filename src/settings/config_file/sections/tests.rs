@@ -92,6 +92,7 @@ call-timeout = 3
     let text_of_windows = text.replace('\n', "\r\n");
     for text in [text, &text_of_windows] {
         let wanted: Vec<(String, Vec<&str>)> = vec![
+            ("1: [vault]".into(), vec![]),
             (
                 "3: [defaults]".into(),
                 vec![
