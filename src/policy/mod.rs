@@ -17,6 +17,7 @@ mod pattern;
 pub mod pins;
 mod refusal;
 pub mod request;
+pub mod results;
 mod rule;
 pub mod sanitize;
 pub mod scan;

@@ -1,4 +1,4 @@
-//! What is wrong with arguments, in words by which a model mends its call. Values of the arguments are never quoted: they
+//! The faults of arguments, in words by which a model mends its call. Values of the arguments are never quoted: they
 //! may be long, or secret. Names and limits of the schema are.
 
 use jsonschema::ValidationError;
