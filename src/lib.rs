@@ -38,6 +38,7 @@
 //! | | [`server_cache`] | one JSON file per server: its era, its discover result; nothing secret |
 //! | | [`shared_limits`] | the limits on calls that all processes of the machine share: one small file per server and account |
 //! | | [`audit`] | `--audit`: lines chained by their hashes, written by several processes, and checked |
+//! | | [`result_store`] | results too large for a host, kept in private files |
 //! | | [`recorder`], [`ledger`] | `--record`, and the append-only file behind it |
 //! | | [`process`] | the only constructor of child processes; the programs that the user names, with their bounds |
 //! | | [`named_file`] | files that the user names: secrets, certificates, headers |
@@ -147,6 +148,7 @@ pub mod recorder;
 pub mod redirect;
 pub mod remote;
 pub mod report;
+pub mod result_store;
 pub mod secret;
 pub mod server_cache;
 pub mod settings;

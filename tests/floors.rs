@@ -52,6 +52,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "ledger",
             "recorder",
             "server_cache",
+            "result_store",
             "shared_limits",
             "mcp_remote",
             "named_file",

@@ -174,6 +174,11 @@ impl VaultPaths {
         self.key_directory.join("limits").join(name)
     }
 
+    /// Returns the path of the directory in which large results are kept for hosts, of all servers.
+    pub fn results(&self) -> PathBuf {
+        self.key_directory.join("results")
+    }
+
     /// Makes the vault's directory, or checks that it is private.
     ///
     /// # Errors

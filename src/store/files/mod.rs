@@ -17,7 +17,7 @@ pub(in crate::store) mod unix;
 pub(in crate::store) mod windows;
 
 use std::fs::{self, File, Metadata, TryLockError};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -85,6 +85,24 @@ impl Private {
         read.and_then(|_| self.file.rewind())
             .map_err(Error::io("read", &self.path))?;
         Ok(found == beginning)
+    }
+
+    /// Returns the length that the file had when it was opened, in bytes.
+    pub fn length(&self) -> u64 {
+        self.stamp.length
+    }
+
+    /// Reads from an offset, `length` bytes at most.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn read_at(&mut self, offset: u64, length: usize) -> Result<Vec<u8>, Error> {
+        let mut found = Vec::new();
+        let wanted = u64::try_from(length).unwrap_or(u64::MAX);
+        let read = self.file.seek(SeekFrom::Start(offset));
+        read.and_then(|_| (&self.file).take(wanted).read_to_end(&mut found))
+            .map_err(Error::io("read", &self.path))?;
+        Ok(found)
     }
 
     /// Reads the whole file.
