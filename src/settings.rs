@@ -20,6 +20,7 @@ mod secret_files;
 mod vault;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderName;
@@ -44,6 +45,7 @@ use crate::random;
 use crate::remote::header_command::HeaderCommand;
 use crate::remote::https;
 use crate::report::Failure;
+use crate::result_store::ResultStore;
 use crate::server_cache::ServerCache;
 pub use crate::settings::environment::Environment;
 use crate::stdio;
@@ -382,6 +384,11 @@ pub fn bridge(
         cache_ttl: args.cache_ttl.filter(|ttl| !ttl.is_zero()),
         audit: None,
         policy: Rules::default(),
+        results: Arc::new(ResultStore::about(
+            env.get("MCPIPE_HOME").map(Path::new),
+            target.https.url.as_str(),
+            account,
+        )),
         limits_stem: VaultPaths::new(env.get("MCPIPE_HOME").map(Path::new))
             .ok()
             .map(|paths| paths.limits(target.https.url.as_str(), account)),

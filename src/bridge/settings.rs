@@ -1,6 +1,7 @@
 //! The settings of one run of the bridge.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
@@ -8,6 +9,7 @@ use tokio::sync::watch;
 use crate::audit::{Audit, Source};
 use crate::era::{Protocol, Transport};
 use crate::policy::{Rule, Rules};
+use crate::result_store::ResultStore;
 use crate::server_cache::ServerCache;
 
 /// The settings of one run.
@@ -48,6 +50,8 @@ pub struct Settings {
     pub limits_stem: Option<PathBuf>,
     /// The audit of what the host sends (`--audit`).
     pub audit: Option<Auditing>,
+    /// The place of results that are too large for the host.
+    pub results: Arc<ResultStore>,
     /// The wall clock.
     pub now: fn() -> SystemTime,
     /// A function that returns a random number from 0 to 1 ([`crate::random::fraction`]): the part of the longest delay
@@ -86,6 +90,7 @@ impl Settings {
             server: String::new(),
             facts: ServerCache::nowhere(),
             policy: Rules::default(),
+            results: Arc::new(ResultStore::nowhere()),
             limits_stem: None,
             audit: None,
             now,

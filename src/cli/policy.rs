@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::builder::Resettable;
 use clap::{Args, FromArgMatches as _, ValueEnum};
 
-use crate::cli::units::{bytes, count, pattern, rate, seconds, small_bytes};
+use crate::cli::units::{bytes, count, pattern, rate, result_bytes, seconds, small_bytes};
 use crate::cli::usage_error::ParseError;
 use crate::policy::{Pattern, Rate};
 
@@ -162,7 +162,7 @@ trait Value: Sized {
 
 impl Value for u64 {
     fn read(text: &str) -> Result<Self, crate::cli::units::ExpectedValue> {
-        small_bytes(text)
+        result_bytes(text)
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::RangeBounds;
 use std::time::Duration;
 
+use crate::policy::results::LEAST;
 use crate::policy::{Pattern, Rate};
 
 /// The form that a flag takes, where the user typed another. The message leaves out the user's text.
@@ -41,6 +42,11 @@ pub(super) fn bytes(text: &str) -> Result<u64, ExpectedValue> {
 /// Reads a number of bytes that may be small, unlike that of a whole message.
 pub(super) fn small_bytes(text: &str) -> Result<u64, ExpectedValue> {
     number(text, 1.., "a number of bytes, 1 at least")
+}
+
+/// Reads the number of bytes of a result: in place of a larger one there is a note, which must have room.
+pub(super) fn result_bytes(text: &str) -> Result<u64, ExpectedValue> {
+    number(text, LEAST.., "a number of bytes, 2048 at least")
 }
 
 pub(super) fn count(text: &str) -> Result<u32, ExpectedValue> {

@@ -10,7 +10,6 @@ pub mod helper;
 pub mod import;
 pub mod login;
 pub mod logout;
-mod pin_scan;
 pub mod pins;
 pub mod preamble;
 mod recording;

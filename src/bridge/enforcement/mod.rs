@@ -9,10 +9,13 @@ mod arguments;
 mod asks;
 mod audit;
 mod audited;
+mod kept_results;
 mod limits;
 mod requests;
+mod results;
 mod sanitize;
 mod scan;
+mod schemas;
 mod tool_limits;
 mod turns;
 
@@ -29,10 +32,10 @@ use crate::era::protocol::META_VERSION;
 use crate::frame::{Frame, Id, Object, string};
 use crate::policy::request::{Asked, asked};
 use crate::policy::sanitize::Sanitizer;
-use crate::policy::scan::FirstSight;
 use crate::policy::{Catalog, Kind, Refusal, Rules, ToolLimits, elements, trim};
 use audit::Trail;
 pub(super) use requests::Request;
+use scan::FirstSight;
 
 /// The policy of one run of the bridge, and what it knows of the server.
 pub(super) struct Enforcement {
@@ -46,7 +49,8 @@ pub(super) struct Enforcement {
     listing: tokio::sync::Mutex<()>,
     /// The beginning of the ids of the bridge's own requests, which no host can guess.
     own: String,
-    schemas: arguments::Schemas,
+    schemas: schemas::Schemas,
+    results: kept_results::Results,
 }
 
 #[derive(Default)]
@@ -109,7 +113,8 @@ impl Enforcement {
             }),
             listing: tokio::sync::Mutex::new(()),
             own: format!("mcpipe-{salt:016x}-"),
-            schemas: arguments::Schemas::default(),
+            schemas: schemas::Schemas::default(),
+            results: kept_results::Results::new(settings),
         }))
     }
 
@@ -124,6 +129,9 @@ impl Enforcement {
             return Admission::Pass(frame, None);
         }
         let frame = self.own_names(frame);
+        if let Some(answer) = self.own_resource(&frame).await {
+            return Admission::Answer(answer);
+        }
         let mut request = Request::of(&frame);
         let account = self.begin_account(&frame, &mut request);
         let decided = self.judge(&frame, &mut request).await;
@@ -268,13 +276,13 @@ impl Enforcement {
             self.first_sight_of_instructions(&frame);
         }
         let frame = self.sanitized_answer(&request.method, frame);
-        // `--max-result`.
-        Some(frame)
+        Some(self.limited_result(frame, &request).await)
     }
 
     /// Takes the answer to a handshake that is given from memory, while the server's is still to come.
     pub(super) fn early(&self, answer: Frame) -> Frame {
-        self.sanitized_answer("initialize", answer)
+        let answer = self.sanitized_answer("initialize", answer);
+        self.offering_resources(answer, false)
     }
 
     /// Takes a notification or a request of the server.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::bridge::enforcement::audit::Call;
 use crate::bridge::enforcement::limits::PassedCall;
+use crate::era::protocol::META_VERSION;
 use crate::frame::{Frame, string};
 
 /// A request of the host, from its admission to its answer.
@@ -15,6 +16,10 @@ pub(in crate::bridge) struct Request {
     pub(super) tool: Option<Box<str>>,
     /// The cursor of the page, for a list.
     pub(super) cursor: Option<String>,
+    /// The task that it asks for.
+    pub(super) task: Option<String>,
+    /// True in revision 2026-07-28 and later.
+    pub(super) is_modern: bool,
     /// The call, while it is under way.
     pub(super) call: Option<PassedCall>,
     /// The account of the audit, where there is one.
@@ -28,6 +33,8 @@ impl Request {
             method: frame.method().unwrap_or_default().into(),
             tool: None,
             cursor: frame.param("cursor").and_then(string),
+            task: frame.param("taskId").and_then(string),
+            is_modern: frame.meta(META_VERSION).is_some(),
             call: None,
             audited: None,
         }

@@ -31,9 +31,8 @@ impl Enforcement {
 }
 
 fn said(sanitized: Sanitized) -> Frame {
-    // The sanitizer bounds them, and each is of another place: all are said.
     for notice in sanitized.notices {
-        tracing::warn!(target: "mcpipe::policy", "{notice}");
+        tracing::warn!("{notice}");
     }
     sanitized.frame
 }
