@@ -76,6 +76,39 @@ impl PinStore {
         Ok(self.stored().await?.map(|(set, _)| set))
     }
 
+    /// Returns the pins of all other servers, of any account, each with the server's address, or the reason why it cannot
+    /// be read.
+    ///
+    /// # Errors
+    /// The vault cannot be read.
+    pub async fn others(&self) -> Result<Vec<(String, Result<PinSet, Error>)>, Error> {
+        let (_, own) = Self::parts(&self.name).unwrap_or_default();
+        let mut others = Vec::new();
+        for (name, kind) in self.vault.list().await? {
+            let Some((account, server)) = Self::parts(&name) else {
+                continue;
+            };
+            if kind != EntryKind::Pins || server == own {
+                continue;
+            }
+            let store = Self::new(Arc::clone(&self.vault), &account, &server);
+            match store.read().await {
+                Ok(Some(set)) => others.push((server, Ok(set))),
+                Ok(None) => {}
+                Err(error) => others.push((server, Err(error))),
+            }
+        }
+        Ok(others)
+    }
+
+    /// The account and the server in the name of an entry.
+    fn parts(name: &str) -> Option<(String, String)> {
+        match serde_json::from_str::<[String; 3]>(name) {
+            Ok([kind, account, server]) if kind == "pins" => Some((account, server)),
+            _ => None,
+        }
+    }
+
     async fn stored(&self) -> Result<Option<(PinSet, u64)>, Error> {
         let Some(entry) = self.vault.read(&self.name).await? else {
             return Ok(None);
@@ -179,6 +212,13 @@ mod tests {
             let other = PinStore::new(Arc::clone(&vault), account, server);
             assert_eq!(other.read().await.unwrap(), None);
         }
+        let other = PinStore::new(Arc::clone(&vault), "work", "https://b.example");
+        let others = other.others().await.unwrap();
+        let [(server, Ok(_))] = others.as_slice() else {
+            panic!("{others:?}")
+        };
+        assert_eq!(server, "https://a.example");
+        assert!(mine.others().await.unwrap().is_empty());
         assert!(mine.forget().await.unwrap());
         assert!(!mine.forget().await.unwrap());
     }

@@ -40,6 +40,8 @@ pub struct PinsArgs {
 pub enum PinsAction {
     /// Accepts what has changed, is new or has vanished
     Approve,
+    /// Judges what is kept by written rules, offline: hidden text, orders to a model, secrets (--json: SARIF 2.1.0)
+    Scan,
     /// Forgets all pins, so that a bridge pins what it sees next
     Forget,
 }

@@ -10,6 +10,7 @@ pub mod helper;
 pub mod import;
 pub mod login;
 pub mod logout;
+mod pin_scan;
 pub mod pins;
 pub mod preamble;
 mod recording;

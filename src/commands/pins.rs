@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::auth;
 use crate::cli::{DEFAULT_ACCOUNT, PinsAction, PinsArgs};
 use crate::clock::{self, Clock};
-use crate::commands::print;
+use crate::commands::{pin_scan, print};
 use crate::pin_store::{self, PinStore};
 use crate::policy::pins::definition::{Kind, Version};
 use crate::policy::pins::diff::visible;
@@ -45,6 +45,7 @@ pub async fn run(args: &PinsArgs, env: &Environment) -> Result<(), Failure> {
     match args.action {
         None => show(&place, args.json).await,
         Some(PinsAction::Approve) => approve(&place, &args.names, args.json).await,
+        Some(PinsAction::Scan) => pin_scan::run(&place.store, &place.shown, args.json).await,
         Some(PinsAction::Forget) => forget(&place, args.json).await,
     }
 }

@@ -11,6 +11,8 @@ use super::refusal::Refusal;
 use super::rule::{Limit, Rule, Rules};
 use crate::text::printable;
 
+/// The number of sentences about lists of one server, which may change as often as it likes.
+const MAX_SENTENCES: usize = 100;
 /// The longest list of names in a sentence.
 const NAMED: usize = 10;
 
@@ -27,7 +29,9 @@ pub struct ToolLimits {
     listing: Option<Listing>,
     /// The depth of tools that are nested too deep, by their folded names.
     deep: HashMap<String, usize>,
+    /// The last sentence, and the number of sentences.
     said: String,
+    sentences: usize,
 }
 
 #[derive(Debug, Default)]
@@ -53,6 +57,7 @@ impl ToolLimits {
             listing: None,
             deep: HashMap::new(),
             said: String::new(),
+            sentences: 0,
         })
     }
 
@@ -107,9 +112,10 @@ impl ToolLimits {
         self.was_cut = !listing.left_out.is_empty();
         self.shown = listing.shown;
         let said = self.sentence(&listing.left_out);
-        let is_new = said != self.said;
+        let is_new = said != self.said && !said.is_empty() && self.sentences < MAX_SENTENCES;
         self.said.clone_from(&said);
-        (is_new && !said.is_empty()).then_some(said)
+        self.sentences += usize::from(is_new);
+        is_new.then_some(said)
     }
 
     fn sentence(&self, left_out: &[Box<str>]) -> String {

@@ -32,10 +32,10 @@ use crate::era::protocol::META_VERSION;
 use crate::frame::{Frame, Id, Object, string};
 use crate::policy::request::{Asked, asked};
 use crate::policy::sanitize::Sanitizer;
+use crate::policy::scan::FirstSight;
 use crate::policy::{Catalog, Kind, Refusal, Rules, ToolLimits, elements, trim};
 use audit::Trail;
 pub(super) use requests::Request;
-use scan::FirstSight;
 
 /// The policy of one run of the bridge, and what it knows of the server.
 pub(super) struct Enforcement {

@@ -31,8 +31,9 @@ impl Enforcement {
 }
 
 fn said(sanitized: Sanitized) -> Frame {
+    // The sanitizer bounds them, and each is of another place: all are said.
     for notice in sanitized.notices {
-        tracing::warn!("{notice}");
+        tracing::warn!(target: "mcpipe::policy", "{notice}");
     }
     sanitized.frame
 }

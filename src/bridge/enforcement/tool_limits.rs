@@ -28,8 +28,8 @@ impl Enforcement {
         let limits = state.tool_limits.as_mut();
         if let Some(said) = limits.and_then(|limits| limits.take_page(cursor, &allowed, next)) {
             match self.rules.dry_run {
-                true => tracing::warn!("would be so: {said}"),
-                false => tracing::warn!("{said}"),
+                true => tracing::warn!(target: "mcpipe::policy", "would be so: {said}"),
+                false => tracing::warn!(target: "mcpipe::policy", "{said}"),
             }
         }
     }

@@ -3,6 +3,8 @@
 //! A pattern is a row of words. `a|b` is one of several, `?a` may be missing, `..3` stands for up to three words, all of
 //! one sentence.
 
+use std::sync::OnceLock;
+
 use super::fold::Word;
 use super::rules::Code;
 
@@ -90,11 +92,17 @@ pub(super) struct Match {
 
 /// Finds the first phrase of each rule in a text.
 pub(super) fn matches(words: &[Word]) -> Vec<Match> {
+    static READ: OnceLock<Vec<(Code, Vec<Pattern<'static>>)>> = OnceLock::new();
+    let read = READ.get_or_init(|| {
+        let rules = PHRASES.iter();
+        rules
+            .map(|(code, patterns)| (*code, patterns.iter().map(|it| Pattern::read(it)).collect()))
+            .collect()
+    });
     let mut found = Vec::new();
-    for (code, patterns) in PHRASES {
+    for (code, patterns) in read {
         let mut first: Option<Match> = None;
-        for pattern in *patterns {
-            let pattern = Pattern::read(pattern);
+        for pattern in patterns {
             for start in 0..words.len() {
                 let Some(last) = pattern.end(words, start) else {
                     continue;

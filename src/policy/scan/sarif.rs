@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::finding::{Finding, Subject};
 use super::rules::RULES;
-use super::{Finding, Subject};
 use crate::policy::sanitize::visible;
 
 /// Returns the findings about a server as a SARIF log of one run. `server` is its address, without a query.

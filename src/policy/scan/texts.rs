@@ -1,12 +1,12 @@
 //! The rules about single texts of a definition.
 
 use super::encoded;
+use super::finding::{Finding, Server, Subject, about, excerpt, member, name};
 use super::fold::{self, Script, Word, words};
 use super::names::{self, is_distinctive, named};
 use super::phrases;
 use super::rules::{Code, Severity};
 use super::secrets;
-use super::{Finding, LONG, Server, Subject, about, excerpt, member, name};
 use crate::frame::{member_of, string};
 use crate::policy::json_strings::{self, Found, Step};
 use crate::policy::sanitize::{Unwanted, unwanted};
@@ -66,6 +66,9 @@ const CREDENTIALS: [&str; 26] = [
     "/proc/self/environ",
     ".mcp.json",
 ];
+
+/// The longest description that is not remarked on, in characters.
+const LONG: usize = 8000;
 
 /// White space in a row that no layout needs: spaces, and line ends.
 const SPACES: usize = 120;
