@@ -11,6 +11,7 @@
 mod support; // hosts, servers, an authorization server and a browser that the tests share
 
 mod arguments; // arguments of calls beside the tools' own schemas
+mod audit; // a line for each call, in one chain: written, refused, checked and shown
 mod caching; // results that are answered again without a request: for which account, and until when
 mod chaos; // random failures of server and network: each request gets one outcome
 mod child_processes; // environment and descriptors that child processes inherit

@@ -16,6 +16,8 @@ use std::fmt::{self, Write as _};
 
 use sha2::{Digest as _, Sha256};
 
+/// The text that each line begins with.
+pub const START: &str = r#"{"v":1,"chain":""#;
 /// The event of a line that names half a line before it, as a writer leaves that is ended while it writes.
 pub const RECOVERED: &str = "recovered";
 /// The event of the first line of a chain.
@@ -141,7 +143,7 @@ impl Link {
         // Writing to a string does not fail.
         let _ = write!(
             out,
-            r#"{{"v":1,"chain":"{chain}","seq":{seq},{content},"prev":"{}""#,
+            r#"{START}{chain}","seq":{seq},{content},"prev":"{}""#,
             self.hash
         );
         let hash = Hash::of(out.get(start..).unwrap_or_default().as_bytes());
@@ -192,7 +194,7 @@ impl<'a> Line<'a> {
     /// It is none, or was changed.
     pub fn parse(text: &'a [u8]) -> Result<Self, NoLine> {
         let text = std::str::from_utf8(text).map_err(|_| NoLine::Form)?;
-        let Some(rest) = text.strip_prefix(r#"{"v":1,"chain":""#) else {
+        let Some(rest) = text.strip_prefix(START) else {
             let version = text
                 .strip_prefix(r#"{"v":"#)
                 .and_then(|rest| rest.split_once(','));

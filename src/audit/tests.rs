@@ -204,6 +204,22 @@ fn half_a_line_of_a_process_that_was_ended_is_named_by_the_next_line() {
 }
 
 #[test]
+fn a_process_that_is_ended_while_it_names_half_a_line_leaves_another() {
+    let place = Place::new();
+    write(&mut place.file(), 2);
+    for half in [r#"{"v":1,"chain":"0f1e"#, "\n{\"v\":1,\"ch", "\n", "{"] {
+        place.add(half);
+        assert_eq!(place.whole().lines, 3, "{half:?}");
+    }
+    let written = place.text();
+    write(&mut place.file(), 1);
+    assert_eq!(place.whole().lines, 5);
+    // No other text.
+    fs::write(&place.path, format!("{written}\nhello\n")).unwrap();
+    assert!(place.verify()[0].fault.is_some());
+}
+
+#[test]
 fn whole_lines_that_the_head_does_not_know_are_continued() {
     let place = Place::new();
     write(&mut place.file(), 2);

@@ -242,9 +242,13 @@ impl Process {
 
     #[cfg(unix)]
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process(self.id(), signal).unwrap();
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn id(&self) -> rustix::process::Pid {
         let id = i32::try_from(self.child.id().unwrap()).unwrap();
-        let id = rustix::process::Pid::from_raw(id).unwrap();
-        rustix::process::kill_process(id, signal).unwrap();
+        rustix::process::Pid::from_raw(id).unwrap()
     }
 
     /// Waits until it has left, reading what it still says.

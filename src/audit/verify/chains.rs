@@ -58,35 +58,45 @@ pub struct Chain {
     pub fault: Option<(String, Fault)>,
 }
 
-/// Puts files together. Files without a line are a chain of their own each.
+impl ScannedFile {
+    /// Returns the chain that the file is of, and the number of the line before it. A file in which no line is yet is of its
+    /// head's chain, and comes last.
+    fn place(&self) -> Option<(ChainId, u64)> {
+        match (&self.scan.first, &self.head) {
+            (Some(first), _) => Some((first.chain, first.before.seq)),
+            (None, FoundHead::Head(head)) => Some((head.chain, u64::MAX)),
+            (None, _) => None,
+        }
+    }
+}
+
+/// Puts files together. A file of which nothing tells its chain is a chain of its own.
 pub fn chains(mut files: Vec<ScannedFile>) -> Vec<Chain> {
     files.sort_by_cached_key(|file| {
-        let first = file.scan.first.as_ref();
-        let seq = |link: &Option<Link>| link.map_or(0, |link| link.seq);
-        (
-            first.map(|first| (first.chain, first.before.seq)),
-            seq(&file.scan.last),
-            file.path.clone(),
-        )
+        let last = file.scan.last.map_or(0, |link| link.seq);
+        (file.place(), last, file.path.clone())
     });
     let is_same = |a: &ScannedFile, b: &ScannedFile| {
-        let id = |file: &ScannedFile| file.scan.first.as_ref().map(|first| first.chain);
+        let id = |file: &ScannedFile| file.place().map(|(chain, _)| chain);
         id(a).is_some() && id(a) == id(b)
     };
-    let chunks = files.chunk_by(is_same);
-    chunks.filter_map(chain).collect()
+    files.chunk_by(is_same).filter_map(chain).collect()
 }
 
 fn chain(files: &[ScannedFile]) -> Option<Chain> {
-    let (first, last) = (files.first()?, files.last()?);
-    let first_line = first.scan.first.as_ref();
+    let first_line = files.first()?.scan.first.as_ref();
+    let last = files.iter().rev().find_map(|file| file.scan.last);
+    let mut last_time = files.iter().map(|file| &file.scan.last_time);
+    let last_time = last_time.rfind(|time| !time.is_empty());
     let mut chain = Chain {
-        id: first_line.map(|line| line.chain),
+        id: files.first()?.place().map(|(chain, _)| chain),
         files: files.iter().map(|file| file.path.clone()).collect(),
         lines: files.iter().map(|file| file.scan.lines).sum(),
         before: first_line.map_or(Link::BEGINNING, |line| line.before),
-        last: last.scan.last.unwrap_or(Link::BEGINNING),
-        times: first_line.map(|line| (line.time.clone(), last.scan.last_time.clone())),
+        last: last.unwrap_or(Link::BEGINNING),
+        times: first_line
+            .zip(last_time)
+            .map(|(line, last)| (line.time.clone(), last.clone())),
         has_anchor: files.iter().any(|file| file.scan.has_anchor),
         notes: Vec::new(),
         fault: None,
@@ -123,7 +133,8 @@ fn fault(files: &[ScannedFile], notes: &mut Vec<String>) -> Option<(String, Faul
         before = Some(file);
     }
     let last = files.last()?;
-    end(last, notes).map(|fault| (last.path.clone(), fault))
+    let before = files.iter().rev().find_map(|file| file.scan.last);
+    end(last, before, notes).map(|fault| (last.path.clone(), fault))
 }
 
 /// Checks that a file goes on where the one before it ends.
@@ -208,8 +219,8 @@ fn beginning(first: &First, notes: &mut Vec<String>) -> Option<Fault> {
     }
 }
 
-/// Checks the end of a chain's last file against the head.
-fn end(file: &ScannedFile, notes: &mut Vec<String>) -> Option<Fault> {
+/// Checks the end of a chain's last file against the head. `before` is the last line that was found.
+fn end(file: &ScannedFile, before: Option<Link>, notes: &mut Vec<String>) -> Option<Fault> {
     let (path, scan) = (&file.path, &file.scan);
     let head = match &file.head {
         FoundHead::Head(head) => head,
@@ -230,13 +241,7 @@ fn end(file: &ScannedFile, notes: &mut Vec<String>) -> Option<Fault> {
         }
     };
     let Some(first) = &scan.first else {
-        return (head.length > 0).then(|| {
-            let text = format!(
-                "it is empty, and {path}.head names line {} in it",
-                head.link.seq
-            );
-            Fault::new(Kind::Truncated, 0, text)
-        });
+        return end_before(path, head, before);
     };
     let last = scan.last.unwrap_or(Link::BEGINNING);
     if head.chain != first.chain {
@@ -278,4 +283,25 @@ fn end(file: &ScannedFile, notes: &mut Vec<String>) -> Option<Fault> {
             Some(Fault::new(Kind::Head, 0, text))
         }
     }
+}
+
+/// Checks a file in which no line is yet: its process was ended when it had begun the file, or another program emptied it.
+fn end_before(path: &str, head: &Head, before: Option<Link>) -> Option<Fault> {
+    let seq = head.link.seq;
+    if head.length > 0 {
+        let text = format!("it is empty, and {path}.head names line {seq} in it");
+        return Some(Fault::new(Kind::Truncated, 0, text));
+    }
+    let before = before?;
+    if before.seq < seq {
+        let text = format!(
+            "{path}.head names line {seq}, and the files before end with line {}",
+            before.seq
+        );
+        return Some(Fault::new(Kind::Truncated, 0, text));
+    }
+    (before.seq == seq && before.hash != head.link.hash).then(|| {
+        let text = format!("line {seq} of the chain has another hash than {path}.head says: lines were written anew");
+        Fault::new(Kind::Changed, 0, text)
+    })
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::fault::{Entry, Fault, classify};
-use crate::audit::chain::{ChainId, Hash, Line, Link, NoLine, RECOVERED};
+use crate::audit::chain::{ChainId, Hash, Line, Link, NoLine, RECOVERED, START};
 
 /// The longest line that is read as one, in bytes; the writer's are shorter.
 const LONGEST: u64 = 4 * 1024 * 1024;
@@ -66,8 +66,6 @@ pub struct Rest {
     pub bytes: u64,
     /// Their hash, without the end of a line behind them.
     pub hash: Hash,
-    /// True where a line ends in them or behind them.
-    pub has_line_end: bool,
     /// True where a line ends behind them.
     pub ends_line: bool,
 }
@@ -177,11 +175,17 @@ struct Unchained {
     hash: Sha256,
     /// The end of a line behind them, which counts once more follows.
     ends_line: bool,
+    /// True where a line's end stands in them or behind them.
     has_line_end: bool,
+    /// True where each line of them is the beginning of a writer's.
+    are_beginnings: bool,
 }
 
 impl Unchained {
     fn push(&mut self, piece: &Piece<'_>) {
+        if piece.is_first {
+            self.are_beginnings &= is_beginning(piece.text);
+        }
         if self.ends_line {
             self.hash.update(b"\n");
             self.bytes = self.bytes.saturating_add(1);
@@ -198,10 +202,15 @@ impl Unchained {
             line: self.line,
             bytes: self.bytes,
             hash: Hash::end(self.hash.clone()),
-            has_line_end: self.has_line_end,
             ends_line: self.ends_line,
         }
     }
+}
+
+/// Says whether a text is a writer's line without its end.
+fn is_beginning(text: &[u8]) -> bool {
+    let length = text.len().min(START.len());
+    text.get(..length) == START.as_bytes().get(..length) && Line::parse(text) == Err(NoLine::Form)
 }
 
 impl Scanner {
@@ -247,6 +256,7 @@ impl Scanner {
                     hash: Sha256::new(),
                     ends_line: false,
                     has_line_end: false,
+                    are_beginnings: true,
                 };
                 unchained.push(&piece);
                 self.unchained = Some(unchained);
@@ -288,11 +298,13 @@ impl Scanner {
         self.place = Some((line.chain, line.link()));
     }
 
-    /// Returns the index of the line that is at fault: not half a line at the end.
+    /// Returns the index of the line that is at fault: not half a line at the end, and not several, of writers that were ended
+    /// one after another before they had named it.
     fn is_at_fault(&self) -> Option<usize> {
         let unchained = self.unchained.as_ref()?;
         let line = usize::try_from(unchained.line).ok()?;
-        unchained.has_line_end.then(|| line.saturating_sub(1))
+        let is_half_line = !unchained.has_line_end || unchained.are_beginnings;
+        (!is_half_line).then(|| line.saturating_sub(1))
     }
 
     fn end(mut self) -> Scan {
