@@ -227,7 +227,7 @@ pub fn sign_in(
     let is_proved = identity.secret.is_some() || args.grant.key.client_key.is_some();
     let has = (identity.id.is_some(), is_proved);
     let (grant, token_endpoint) = grants::grant(args, has, network.allow_http, env)?;
-    let client_key = grants::key(&args.grant.key)?;
+    let client_key = grants::key(&args.grant.key, env)?;
     let redirect = identity.redirect.as_ref();
     let host = redirect.and_then(Url::host_str);
     let browser = match env.get("BROWSER") {
@@ -297,8 +297,8 @@ pub fn sign_in(
 ///
 /// # Errors
 /// The file cannot be read, or holds no key.
-pub fn client_key(args: &KeyArgs) -> Result<Option<ClientKey>, Failure> {
-    grants::key(args)
+pub fn client_key(args: &KeyArgs, env: &Environment) -> Result<Option<ClientKey>, Failure> {
+    grants::key(args, env)
 }
 
 /// Returns the HTTP client of the sign-in, which goes only to addresses that `url` may lead to.

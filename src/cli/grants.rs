@@ -8,7 +8,7 @@ use clap::Args;
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Without a user")]
 pub struct KeyArgs {
-    /// Proves the client with a private key instead of a secret: a file (PEM or JWK), or vault:NAME
+    /// Proves the client with a private key instead of a secret: a file (PEM or JWK), or vault:NAME, env:NAME, cred:NAME or command:PROGRAM
     #[arg(long, value_name = "FILE", env = "MCPIPE_CLIENT_KEY")]
     pub client_key: Option<String>,
     /// Signs with this algorithm (otherwise with what the server lists and the key can)

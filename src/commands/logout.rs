@@ -24,7 +24,7 @@ pub async fn run(args: &LogoutArgs, env: &Environment) -> Result<(), Failure> {
         }
         None => accounts::places(&vault).await?,
     };
-    let client_key = settings::client_key(&args.key)?;
+    let client_key = settings::client_key(&args.key, env)?;
     let mut text = String::new();
     for (resource, account) in places {
         let defaults = auth::Settings::new(resource.clone(), Clock::new(settings::now))

@@ -11,7 +11,6 @@ use crate::auth::grant::GrantConfig;
 use crate::auth::grant::Provider;
 use crate::auth::oauth::jws::{self, Algorithm, Key};
 use crate::cli::{GrantArgs, KeyArgs, SignInArgs};
-use crate::header_secrets;
 use crate::named_file;
 use crate::process::argv::{self, Argv};
 use crate::report::Failure;
@@ -19,7 +18,7 @@ use crate::secret::Secret;
 use crate::settings::address::address;
 use crate::settings::environment::Environment;
 use crate::settings::error::Error;
-use crate::settings::references::SecretFlags;
+use crate::settings::references::{Reference, SecretFlags};
 use crate::settings::secret_files::warn_if_others_read;
 
 /// A mistake in the flags of a grant.
@@ -80,7 +79,7 @@ impl From<Mistake> for Failure {
 ///
 /// # Errors
 /// The file cannot be read, holds no key, or holds one that does not sign with the algorithm wanted.
-pub(super) fn key(args: &KeyArgs) -> Result<Option<ClientKey>, Failure> {
+pub(super) fn key(args: &KeyArgs, env: &Environment) -> Result<Option<ClientKey>, Failure> {
     let Some(given) = &args.client_key else {
         return Ok(None);
     };
@@ -97,31 +96,43 @@ pub(super) fn key(args: &KeyArgs) -> Result<Option<ClientKey>, Failure> {
         .strip_prefix("${")
         .and_then(|rest| rest.strip_suffix('}'))
         .unwrap_or(given);
-    if let Some(name) = reference.strip_prefix("vault:") {
-        header_secrets::check_name(name).map_err(|_| Mistake::Name)?;
-        return Ok(Some(ClientKey::in_vault(
-            name.to_owned(),
-            algorithm,
-            audience,
-        )));
-    }
-    let path = PathBuf::from(given);
-    warn_if_others_read(&path, "--client-key");
-    let wrong = |source| {
-        let path = path.clone();
-        Failure::from(Mistake::Key { path, source })
+    let reference = match Reference::read(reference, "--client-key") {
+        Err(Error::NoSecretName(_)) => return Err(Mistake::Name.into()),
+        reference => reference?,
     };
-    let text = match named_file::read_text(&path) {
-        Ok(text) => Secret::new(text),
-        // The file may be DER; in any case it is not text.
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-            return Err(wrong(jws::Error::NotAKey));
+    let (place, text) = match reference {
+        Some(Reference::Vault(name)) => {
+            return Ok(Some(ClientKey::in_vault(name, algorithm, audience)));
         }
-        Err(source) => return Err(Error::Unreadable { path, source }.into()),
+        Some(Reference::File(path)) => (path.clone(), text_of_key(path)?),
+        None => (PathBuf::from(given), text_of_key(PathBuf::from(given))?),
+        // The name of a variable may be the key itself.
+        Some(other) => {
+            let text = other.secret_at_once("--client-key", env)?;
+            (PathBuf::from("what it names"), text)
+        }
     };
+    let wrong = |source| wrong_key(place.clone(), source);
     let key = Key::read(&text).map_err(wrong)?;
     let key = ClientKey::new(key, algorithm, audience).map_err(wrong)?;
     Ok(Some(key))
+}
+
+/// Returns the text of a file with a key.
+fn text_of_key(path: PathBuf) -> Result<Secret, Failure> {
+    warn_if_others_read(&path, "--client-key");
+    match named_file::read_text(&path) {
+        Ok(text) => Ok(Secret::new(text)),
+        // The file may be DER; in any case it is not text.
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Err(wrong_key(path, jws::Error::NotAKey))
+        }
+        Err(source) => Err(Error::Unreadable { path, source }.into()),
+    }
+}
+
+fn wrong_key(path: PathBuf, source: jws::Error) -> Failure {
+    Mistake::Key { path, source }.into()
 }
 
 /// Returns the grant, and the token endpoint if that is not looked up. `has` says whether the client has an id, and

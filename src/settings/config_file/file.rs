@@ -151,6 +151,16 @@ mod tests {
     }
 
     #[test]
+    fn without_tables_of_flags_no_flags_are_looked_at() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("mcpipe.toml");
+        let none = || panic!("the keys are asked for");
+        assert!(user_file(&path, false, none).unwrap().is_none());
+        std::fs::write(&path, "[vault]\nkey_command = ['a']").unwrap();
+        assert!(user_file(&path, false, none).unwrap().is_none());
+    }
+
+    #[test]
     fn a_byte_order_mark_is_passed_over() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("mcpipe.toml");

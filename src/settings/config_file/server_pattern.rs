@@ -59,12 +59,12 @@ impl ServerPattern {
         let path = url.path();
         Ok(Self {
             scheme: url.scheme().to_owned(),
-            host: url.host_str().unwrap_or_default().to_owned(),
+            host: without_dot(url.host_str().unwrap_or_default()).to_owned(),
             port: match has_any_port {
                 true => Port::Any,
                 false => Port::Only(url.port()),
             },
-            path: (path != "/" || url.query().is_some()).then(|| without_slash(path).to_owned()),
+            path: (path != "/" || url.query().is_some()).then(|| plain_path(path)),
             query: url.query().map(str::to_owned),
         })
     }
@@ -75,11 +75,11 @@ impl ServerPattern {
             Port::Any => true,
             Port::Only(port) => port == server.port(),
         };
-        let host = server.host_str().unwrap_or_default();
+        let host = without_dot(server.host_str().unwrap_or_default());
         let is_path = self
             .path
             .as_deref()
-            .is_none_or(|path| is_match(path, without_slash(server.path())));
+            .is_none_or(|path| is_match(path, &plain_path(server.path())));
         let is_query = self
             .query
             .as_deref()
@@ -119,8 +119,45 @@ fn without_any_port(name: &str) -> (String, bool) {
     }
 }
 
-fn without_slash(path: &str) -> &str {
-    path.strip_suffix('/').unwrap_or(path)
+/// Returns a host without the dot of the root behind it, which leads to the same server.
+fn without_dot(host: &str) -> &str {
+    host.strip_suffix('.').unwrap_or(host)
+}
+
+/// Returns a path without the slash at its end, and with the characters that need no percent sign as themselves (RFC 3986
+/// section 6.2.2.2): servers take both spellings for one path.
+fn plain_path(path: &str) -> String {
+    let mut plain = String::with_capacity(path.len());
+    let mut rest = path.strip_suffix('/').unwrap_or(path);
+    while let Some((before, after)) = rest.split_once('%') {
+        plain.push_str(before);
+        let code = after
+            .get(..2)
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        let letter = code.map(char::from).filter(|c| is_unreserved(*c));
+        match (letter, after.get(..2), after.get(2..)) {
+            (Some(letter), _, Some(after)) => {
+                plain.push(letter);
+                rest = after;
+            }
+            (None, Some(hex), Some(after)) if code.is_some() => {
+                plain.push('%');
+                plain.push_str(&hex.to_ascii_uppercase());
+                rest = after;
+            }
+            _ => {
+                plain.push('%');
+                rest = after;
+            }
+        }
+    }
+    plain.push_str(rest);
+    plain
+}
+
+/// Says whether a character is one of those that mean themselves everywhere in an address (RFC 3986 section 2.3).
+fn is_unreserved(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-._~".contains(c)
 }
 
 /// Says whether a text is as the pattern has it: `*` stands for any text, everything else for itself. Takes time in the
@@ -199,6 +236,8 @@ mod tests {
             ("https://*/mcp", "https://a.example/mcp/x"),
             ("http://localhost:*", "http://localhost.evil:80/"),
             ("https://a.example/mcp?team=1", "https://a.example/mcp"),
+            ("https://a.example/a/b", "https://a.example/a%2Fb"),
+            ("https://a.example/%", "https://a.example/%25"),
             (
                 "https://a.example/mcp?team=1",
                 "https://a.example/mcp?team=2",
