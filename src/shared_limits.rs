@@ -1,9 +1,9 @@
 //! The limits on calls as all processes of the machine share them for one server and account.
 //!
 //! A small file holds the buckets and the numbers of calls under way ([`State`]). It is kept open; for each call it is
-//! locked, read, changed in place and unlocked: five system calls, some 10 µs, and as much again for the end of a call
-//! that counts as under way. All of them touch memory of the system only, so they are done on the runtime's thread. The
-//! lock is held for microseconds; a process that finds it taken tries again in turns that other work of its own goes
+//! locked, looked at, read, changed in place and unlocked: five system calls, 4 to 5 µs on a local disk, and as much again
+//! for the end of a call that counts as under way. They touch memory of the system only, so they are done on the runtime's
+//! thread. The lock is held for these microseconds; a process that finds it taken tries again, other work of its own in
 //! between, and gives up when the lock has not been free for five seconds.
 //!
 //! The calls under way of a process that was killed are given back: each process holds the lock of a file of its own as

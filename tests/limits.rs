@@ -2,6 +2,7 @@
 
 mod breaker;
 mod processes;
+mod timeouts;
 mod waits;
 
 use std::path::Path;

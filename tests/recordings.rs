@@ -323,6 +323,7 @@ async fn what_is_replayed_is_recorded_as_it_was_played() {
             verb: Verb::Post(&frame),
             headers: &headers,
             credential: None,
+            progress: None,
         };
         if let Ok(Answer::Stream(_, mut events)) = recorded.send(outgoing).await {
             let mut left = if id == 7 { 1 } else { usize::MAX };
@@ -357,6 +358,7 @@ async fn a_request_given_up_is_recorded_as_closed() {
             verb: Verb::Get,
             headers: &HeaderMap::new(),
             credential: None,
+            progress: None,
         };
         let _ = recorded.send(outgoing).await;
     });

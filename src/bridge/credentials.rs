@@ -16,8 +16,8 @@ use crate::auth::oauth::challenge::Challenge;
 use crate::auth::{Authorizer, Credential};
 use crate::bridge::exchanges::{ExchangeEvent, Exchanges, Waiting};
 use crate::era::{ExchangeId, Post};
-use crate::frame::BridgeError;
-use crate::remote::{Answer, Outgoing, Remote, TransportError, Verb};
+use crate::frame::{BridgeError, Stage};
+use crate::remote::{Answer, Outgoing, Progress, Remote, TransportError, Verb};
 
 /// The number of challenges to one exchange before it gives up: an expired token, a rejected new one, and one step up.
 const MAX_CHALLENGES: u32 = 4;
@@ -77,7 +77,14 @@ impl<R: Remote> Exchanges<R> {
         verb: Verb<'_>,
         headers: &HeaderMap,
         is_asked_by_host: bool,
+        progress: Option<&Progress>,
     ) -> Result<Answer, Stopped> {
+        let note = |stage| {
+            if let Some(progress) = progress {
+                progress.set(stage);
+            }
+        };
+        note(Stage::Credential);
         let current = self.authorizer.current().await;
         let mut challenges = 0;
         let mut credential = current.map_err(|error| Stopped::by(&error))?;
@@ -87,7 +94,10 @@ impl<R: Remote> Exchanges<R> {
                 verb,
                 headers,
                 credential: credential.as_ref(),
+                progress,
             };
+            // For an implementation that does not say more.
+            note(Stage::Response);
             // The credential is in a vault that was locked since: the exchange waits for it, as after a challenge.
             let answer = match credential.is_none() && self.authorizer.is_locked_out() {
                 true => Ok(Answer::Challenged(Challenge::default())),
@@ -106,6 +116,7 @@ impl<R: Remote> Exchanges<R> {
                         status = challenge.status,
                         "challenged"
                     );
+                    note(Stage::Credential);
                     let stale = credential.as_ref();
                     // Boxed, as is all that most exchanges do without: they are made small.
                     let renewed = match is_asked_by_host {
@@ -220,6 +231,7 @@ impl<R: Remote> Exchanges<R> {
             verb: Verb::Post(&refused_initialized.frame),
             headers: &refused_initialized.headers,
             credential: Some(credential),
+            progress: None,
         };
         let said = self.remote.send(outgoing).await;
         tracing::debug!(?said, "initialized, said again");

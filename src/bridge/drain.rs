@@ -334,6 +334,7 @@ impl<R: Remote> Exchanges<R> {
                 verb: Verb::Delete,
                 headers: &headers,
                 credential: credential.as_ref(),
+                progress: None,
             };
             let _ = self.remote.send(outgoing).await;
         };

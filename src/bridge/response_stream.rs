@@ -13,8 +13,8 @@ use crate::bridge::exchanges::Exchanges;
 use crate::bridge::outstanding::Brought;
 use crate::bridge::retry::{ResumePoint, Streak};
 use crate::era::{Arrival, ExchangeId, HttpError, Post};
-use crate::frame::{BridgeError, Frame, Parsed};
-use crate::remote::{Answer, Events, Remote, TransportError, Verb};
+use crate::frame::{BridgeError, Frame, Parsed, Stage};
+use crate::remote::{Answer, Events, Progress, Remote, TransportError, Verb};
 use crate::sse;
 
 /// The number of tries to resume one cut response without anything new in between.
@@ -47,6 +47,7 @@ impl<R: Remote> Exchanges<R> {
         exchange: ExchangeId,
         mut events: Events,
         post: &Post,
+        progress: &Progress,
     ) -> Followed {
         let owed = post.frame.id().filter(|_| post.frame.is_request());
         let mut brought = Brought::new(&self.outstanding, owed)
@@ -57,6 +58,7 @@ impl<R: Remote> Exchanges<R> {
         let mut resumes = 0;
         let mut is_first = true;
         loop {
+            progress.set(Stage::Body);
             let place = resume_point.id.clone();
             let read = self
                 .read(
@@ -89,6 +91,7 @@ impl<R: Remote> Exchanges<R> {
                     None => ended(&brought),
                 });
             }
+            progress.set(Stage::Rest);
             let losses = streak.lost();
             if resume_point.id != place || losses <= 1 {
                 resumes = 0;
@@ -136,7 +139,7 @@ impl<R: Remote> Exchanges<R> {
             time::sleep(resume_point.pause(tries.min(LONGEST_ROW))).await;
             tries = tries.saturating_add(1);
             let is_asked = post.is_asked_by_host;
-            let resumed = self.exchange(exchange, None, Verb::Get, &headers, is_asked);
+            let resumed = self.exchange(exchange, None, Verb::Get, &headers, is_asked, None);
             match resumed.await {
                 Ok(Answer::Stream(_, events)) => return Resumed::Stream(events),
                 Ok(Answer::Json(_, parsed)) => return Resumed::Frames(parsed),

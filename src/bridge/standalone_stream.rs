@@ -48,7 +48,7 @@ impl<R: Remote> Exchanges<R> {
         loop {
             let headers = resume_point.headers(&listen.headers);
             let is_asked = listen.is_asked_by_host;
-            let opening = self.exchange(exchange, None, Verb::Get, &headers, is_asked);
+            let opening = self.exchange(exchange, None, Verb::Get, &headers, is_asked, None);
             let mut opening = std::pin::pin!(opening);
             let opened = match time::timeout(PATIENCE, opening.as_mut()).await {
                 Ok(opened) => opened,
@@ -135,6 +135,7 @@ impl<R: Remote> Exchanges<R> {
                     Verb::Get,
                     &listen.headers,
                     listen.is_asked_by_host,
+                    None,
                 )
                 .await
             {

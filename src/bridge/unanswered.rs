@@ -93,7 +93,7 @@ pub(super) fn reason_of(answer: &Frame) -> Option<Reason> {
         ("sign_in_needed", None) => Reason::SignIn,
         (
             "unreachable" | "cut" | "session_lost" | "timed_out" | "client_certificate"
-            | "overloaded",
+            | "circuit_open" | "overloaded",
             _,
         ) => Reason::Network,
         ("refused", Some(408 | 425 | 429 | 500..=599)) => Reason::Network,

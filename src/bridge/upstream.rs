@@ -17,9 +17,9 @@ use crate::bridge::outstanding::Brought;
 use crate::bridge::response_stream::{Followed, ended};
 use crate::bridge::retry::{self, pause_after};
 use crate::era::{Arrival, ExchangeId, Head, HttpError, Post};
-use crate::frame::{BridgeError, Outline, Parsed};
-use crate::policy::timeout;
-use crate::remote::{Answer, Events, Remote, Verb};
+use crate::frame::{BridgeError, Outline, Parsed, Stage};
+use crate::policy::{Rule, timeout};
+use crate::remote::{Answer, Events, Progress, Remote, Verb};
 
 /// The number of sends of a request that was certainly not processed.
 const MAX_SENDS: u32 = 4;
@@ -73,7 +73,8 @@ impl<R: Remote> Exchanges<R> {
             .filter(|_| post.frame.is_request() && !stands(post));
         let is_answered_elsewhere = post.endpoint.is_some();
         // Pinned where it is made: moved into the block below, it would take its place twice.
-        let mut run = pin!(self.post_to_its_end(post, arrivals));
+        let progress = Progress::at(Stage::Turn);
+        let mut run = pin!(self.post_to_its_end(post, arrivals, &progress));
         match ceiling {
             Some(ceiling) => {
                 let run = async {
@@ -81,6 +82,7 @@ impl<R: Remote> Exchanges<R> {
                         // HTTP+SSE: the clock runs until the answer has come on the stream, and this exchange is
                         // closed.
                         Followed::Over(Arrival::Accepted(_)) if is_answered_elsewhere => {
+                            progress.set(Stage::Stream);
                             std::future::pending().await
                         }
                         followed => followed,
@@ -89,9 +91,8 @@ impl<R: Remote> Exchanges<R> {
                 tokio::select! {
                     followed = run => followed,
                     () = self.ticked(ceiling) => {
-                        let seconds = ceiling.as_secs_f64();
-                        let late = format!("No answer came within {seconds} s.");
-                        let late = BridgeError::new("timed_out", late).retryable();
+                        let limit = limit.filter(|limit| limit.value == ceiling);
+                        let late = late(ceiling, limit.map(|limit| &limit.rule), progress.stage());
                         Followed::Over(Arrival::GivenUp(late))
                     }
                 }
@@ -133,7 +134,12 @@ impl<R: Remote> Exchanges<R> {
     }
 
     /// Posts a frame. Leaves in `arrivals` what comes together with the end and is not yet reported.
-    async fn post_to_its_end(&self, post: &Post, arrivals: &mut Vec<Arrival>) -> Followed {
+    async fn post_to_its_end(
+        &self,
+        post: &Post,
+        arrivals: &mut Vec<Arrival>,
+        progress: &Progress,
+    ) -> Followed {
         // Each has a connection of its own, and a server may ask faster than it takes answers. It may also take none until
         // it has more of them.
         let _turn = match post.frame.is_response() {
@@ -148,7 +154,7 @@ impl<R: Remote> Exchanges<R> {
         let exchange = post.exchange;
         let mut news = self.authorizer.newest();
         let sent = loop {
-            match self.send(exchange, post).await {
+            match self.send(exchange, post, progress).await {
                 // A subscription that the host has not asked for is opened when another request has led to a
                 // credential.
                 Ok(Answer::Challenged(_)) if stands(post) && !post.is_asked_by_host => {
@@ -168,7 +174,7 @@ impl<R: Remote> Exchanges<R> {
             }
             Ok(Answer::Stream(head, events)) => {
                 self.report(exchange, Arrival::Opened(head)).await;
-                return self.follow(exchange, events, post).await;
+                return self.follow(exchange, events, post, progress).await;
             }
             Ok(Answer::Accepted(head)) => Arrival::Accepted(head),
             Ok(Answer::Challenged(challenge)) if post.is_asked_by_host => {
@@ -240,7 +246,12 @@ impl<R: Remote> Exchanges<R> {
     }
 
     /// Posts until the result is other than a challenge or a temporary failure.
-    async fn send(&self, exchange: ExchangeId, post: &Post) -> Result<Answer, Stopped> {
+    async fn send(
+        &self,
+        exchange: ExchangeId,
+        post: &Post,
+        progress: &Progress,
+    ) -> Result<Answer, Stopped> {
         let is_harmless = post.may_repeat
             && (!post.frame.is_request()
                 || post
@@ -258,6 +269,7 @@ impl<R: Remote> Exchanges<R> {
                     Verb::Post(&post.frame),
                     &post.headers,
                     post.is_asked_by_host,
+                    Some(progress),
                 )
                 .await;
             let starting = match &sent {
@@ -293,6 +305,11 @@ impl<R: Remote> Exchanges<R> {
             let Some(pause) = pause.filter(|_| sends < MAX_SENDS && !post.is_probe) else {
                 return sent;
             };
+            progress.set(match &sent {
+                Ok(_) => Stage::Pause,
+                Err(Stopped { error, .. }) if is_absent(error) => Stage::Connecting,
+                Err(_) => Stage::Response,
+            });
             tracing::debug!(exchange = exchange.0, ?pause, "sending again");
             if self
                 .leaving
@@ -303,6 +320,22 @@ impl<R: Remote> Exchanges<R> {
                 return sent;
             }
         }
+    }
+}
+
+/// Returns the error of a request whose time has run out: the limit, and the rule that set it if a rule did, and the stage
+/// that the request had reached.
+fn late(limit: Duration, rule: Option<&Rule>, stage: Stage) -> BridgeError {
+    let seconds = limit.as_secs_f64();
+    let by = match rule {
+        Some(rule) => format!("rule: {}, from {}", rule.text(), rule.origin),
+        None => "the limit of mcpipe's own requests".to_owned(),
+    };
+    let clause = stage.clause();
+    let late = format!("No answer came within {seconds} s ({by}): {clause}.");
+    BridgeError {
+        stage: Some(stage),
+        ..BridgeError::new("timed_out", late).retryable()
     }
 }
 

@@ -102,6 +102,7 @@ async fn legacy_list(remote: &Https, head: Head) -> Option<Challenge> {
             verb: Verb::Delete,
             headers: &headers,
             credential: None,
+            progress: None,
         };
         let ended = remote.send(outgoing).await;
         tracing::debug!(is_ended = ended.is_ok(), "the session of the probe");
@@ -135,6 +136,7 @@ async fn sent(
         verb: Verb::Post(frame),
         headers,
         credential: None,
+        progress: None,
     };
     remote.send(outgoing).await
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Frame, INTERNAL_ERROR, INVALID_PARAMS, Id};
+use super::{Frame, INTERNAL_ERROR, INVALID_PARAMS, Id, Stage};
 use crate::secret::live;
 use crate::text::capitalised;
 
@@ -32,6 +32,8 @@ pub struct BridgeError {
     pub is_after_a_sign_in: bool,
     /// The revisions the remote names, as an array, where the failure is that it names no other. In a box: errors are small.
     pub supported: Option<Box<Value>>,
+    /// The stage in which its time ran out, where it did.
+    pub stage: Option<Stage>,
     /// The rule of the user's policy that refuses it, and the place where the rule was set. In a box: errors are small.
     pub rule: Option<Box<(String, String)>>,
 }
@@ -49,6 +51,7 @@ impl BridgeError {
             retry_after: None,
             is_after_a_sign_in: false,
             supported: None,
+            stage: None,
             rule: None,
         }
     }
@@ -100,6 +103,10 @@ impl BridgeError {
         if let Some(after) = self.retry_after {
             let millis = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
             data.insert("retryAfterMs".into(), millis.into());
+        }
+        if let Some(stage) = self.stage {
+            data.insert("stage".into(), stage.word().into());
+            data.insert("mayHaveRun".into(), stage.may_have_run().into());
         }
         if let Some((rule, origin)) = self.rule.as_deref() {
             data.insert("rule".into(), rule.as_str().into());

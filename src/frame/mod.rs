@@ -16,6 +16,7 @@ mod outline;
 mod own;
 mod scan;
 mod shared;
+mod stage;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -36,6 +37,7 @@ pub use malformed::{
 pub use members::member_of;
 pub(crate) use object::{Object, string};
 pub use outline::Outline;
+pub use stage::Stage;
 
 use batch::ReadBatch;
 use members::Members;

@@ -45,8 +45,10 @@ enum State {
         until: Duration,
         pauses: u32,
     },
-    /// The trial is under way.
+    /// A trial is under way. One that has not ended by that time is joined by another: a server may keep a call open for
+    /// ever.
     Trial {
+        until: Duration,
         pauses: u32,
     },
 }
@@ -81,12 +83,14 @@ impl Breaker {
     pub fn admit(&mut self, now: Duration) -> Result<bool, Refusal> {
         match self.state {
             State::Closed => Ok(false),
-            State::Open { until, pauses } if now >= until => {
-                self.state = State::Trial { pauses };
+            State::Open { until, pauses } | State::Trial { until, pauses } if now >= until => {
+                let until = now.saturating_add(pause(pauses));
+                self.state = State::Trial { until, pauses };
                 Ok(true)
             }
-            State::Open { until, .. } => Err(self.refusal(until.saturating_sub(now))),
-            State::Trial { .. } => Err(self.refusal(FIRST_PAUSE)),
+            State::Open { until, .. } | State::Trial { until, .. } => {
+                Err(self.refusal(until.saturating_sub(now)))
+            }
         }
     }
 
@@ -103,16 +107,15 @@ impl Breaker {
                 self.last = printable(&words, LONGEST_WORDS);
                 let pauses = match self.state {
                     State::Closed if self.failures >= self.most => 0,
-                    State::Trial { pauses } if is_trial => pauses.saturating_add(1),
+                    State::Trial { pauses, .. } if is_trial => pauses.saturating_add(1),
                     // The call was sent before the breaker opened.
                     _ => return,
                 };
-                let pause = backoff::doubled(FIRST_PAUSE, pauses, LONGEST_PAUSE);
-                let until = now.saturating_add(backoff::lengthened(pause, fraction));
+                let until = now.saturating_add(backoff::lengthened(pause(pauses), fraction));
                 self.state = State::Open { until, pauses };
             }
             End::Other => {
-                if let (State::Trial { pauses }, true) = (self.state, is_trial) {
+                if let (State::Trial { pauses, .. }, true) = (self.state, is_trial) {
                     // The trial has shown nothing: the next call is one.
                     self.state = State::Open { until: now, pauses };
                 }
@@ -148,6 +151,11 @@ impl Breaker {
     }
 }
 
+/// Returns the pause behind so many others in a row.
+fn pause(pauses: u32) -> Duration {
+    backoff::doubled(FIRST_PAUSE, pauses, LONGEST_PAUSE)
+}
+
 /// Returns what the answer to a call says of the server. Errors of mcpipe's own tell that there was no answer; every
 /// other one is an answer, an error of a tool too.
 pub fn end_of(answer: &Frame) -> End {
@@ -156,6 +164,7 @@ pub fn end_of(answer: &Frame) -> End {
         source: String,
         kind: String,
         status: Option<u16>,
+        stage: Option<String>,
     }
     let error = answer.member("error");
     let data = error.and_then(|error| member_of(error, "data"));
@@ -163,6 +172,10 @@ pub fn end_of(answer: &Frame) -> End {
     let Some(data) = data.filter(|data| data.source == "mcpipe") else {
         return End::Answered;
     };
+    // These stages are over before the server could have shown anything.
+    if matches!(data.stage.as_deref(), Some("turn" | "credential")) {
+        return End::Other;
+    }
     match (data.kind.as_str(), data.status) {
         ("unreachable" | "cut" | "timed_out", _) | ("refused", Some(500..=599)) => {
             let words = error.and_then(|error| member_of(error, "message"));
@@ -177,7 +190,7 @@ pub fn end_of(answer: &Frame) -> End {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::{BridgeError, Id};
+    use crate::frame::{BridgeError, Id, Stage};
     use crate::policy::rule::Origin;
 
     fn breaker(most: u32) -> Breaker {
@@ -244,6 +257,17 @@ mod tests {
     }
 
     #[test]
+    fn a_trial_that_never_ends_is_joined_by_another_after_the_pause() {
+        let mut breaker = breaker(1);
+        breaker.note(failed(), false, at(0), 0.0);
+        assert_eq!(breaker.admit(at(1)).ok(), Some(true));
+        assert_eq!(breaker.admit(at(1)).unwrap_err().retry_after, Some(at(1)));
+        assert_eq!(breaker.admit(at(2)).ok(), Some(true));
+        breaker.note(End::Answered, true, at(2), 0.0);
+        assert_eq!(breaker.admit(at(2)).ok(), Some(false));
+    }
+
+    #[test]
     fn a_late_answer_of_a_call_that_was_sent_before_closes_it() {
         let mut breaker = breaker(1);
         breaker.note(failed(), false, at(0), 0.0);
@@ -274,6 +298,18 @@ mod tests {
             ("leaving", None, End::Other),
         ] {
             assert_eq!(of(kind, status), expected, "{kind} {status:?}");
+        }
+        for (stage, expected) in [
+            (Stage::Turn, End::Other),
+            (Stage::Credential, End::Other),
+            (Stage::Connecting, failed()),
+            (Stage::Body, failed()),
+        ] {
+            let error = BridgeError {
+                stage: Some(stage),
+                ..BridgeError::new("timed_out", "Words.")
+            };
+            assert_eq!(end_of(&error.reply(&id)), expected, "{stage:?}");
         }
         let theirs = serde_json::json!({"kind": "unreachable", "source": "gateway"});
         for answer in [

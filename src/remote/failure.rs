@@ -6,6 +6,7 @@
 use std::error::Error as _;
 use std::io;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use url::Url;
 
@@ -61,7 +62,7 @@ impl Https {
             return TransportError::Untrusted { host, why };
         }
         let is_refused = is_refused(error);
-        let why = innermost(error);
+        let why = self.timed_out(error).unwrap_or_else(|| innermost(error));
         if is_before_sending && is_refused {
             TransportError::NotListening { host, why }
         } else if is_before_sending {
@@ -69,6 +70,17 @@ impl Https {
         } else {
             TransportError::Cut { host, why }
         }
+    }
+
+    /// Returns the time limit that has ended it, in words, if one has.
+    fn timed_out(&self, error: &client::Error) -> Option<String> {
+        let settings = self.settings();
+        if let Some(silence) = silence(error, settings.body_timeout) {
+            return Some(silence);
+        }
+        let seconds = settings.connect_timeout.as_secs_f64();
+        let is_late = error.is_connect() && is_late(error);
+        is_late.then(|| format!("no connection within {seconds} s (--connect-timeout)"))
     }
 
     pub(super) fn not_mcp(&self, why: &str) -> TransportError {
@@ -88,6 +100,30 @@ fn is_in_doubt(url: &Url, fault: &TransportError) -> bool {
         ("http", TransportError::Cut { .. }) => true,
         _ => false,
     }
+}
+
+/// Returns the words for a silence that was too long, if that is the error.
+pub(super) fn silence(error: &client::Error, limit: Option<Duration>) -> Option<String> {
+    let seconds = limit
+        .filter(|_| matches!(error, client::Error::Silent(_)))?
+        .as_secs_f64();
+    Some(format!("nothing came for {seconds} s (--body-timeout)"))
+}
+
+/// Says whether time has run out: for the connection as a whole, or for one address of a name.
+fn is_late(error: &client::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        // The system has a limit of its own, and its error a number.
+        let of_ours = |error: &io::Error| {
+            error.kind() == io::ErrorKind::TimedOut && error.raw_os_error().is_none()
+        };
+        if inner.is::<client::TimedOut>() || inner.downcast_ref().is_some_and(of_ours) {
+            return true;
+        }
+        cause = inner.source();
+    }
+    false
 }
 
 /// Says whether the system at the other end said that nothing listens there.

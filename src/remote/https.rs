@@ -21,6 +21,7 @@ use crate::auth::oauth::challenge::Challenge;
 use crate::auth::oauth::dpop::{NONCE_WANTED, ProofRetry};
 use crate::content_coding;
 use crate::era::HttpError;
+use crate::frame::Stage;
 use crate::proxy::Proxies;
 use crate::redirect::{self, followed, is_upgrade};
 use crate::remote::client::{self, Client};
@@ -29,7 +30,7 @@ use crate::remote::endpoints::Endpoints;
 use crate::remote::header_command::{CommandHeaders, HeaderCommand};
 use crate::remote::header_rules::without_ours;
 use crate::remote::scheme::Speaks;
-use crate::remote::{Answer, Outgoing, Remote, TransportError, Verb};
+use crate::remote::{Answer, Outgoing, Progress, Remote, TransportError, Verb, note};
 use crate::secret::live;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -233,7 +234,8 @@ impl Https {
             }
             _ => Bytes::new(),
         };
-        let sent = pin!(self.client.send(method, url, headers, body));
+        let progress = outgoing.progress;
+        let sent = pin!(self.client.send(method, url, headers, body, progress));
         let patience = self
             .settings
             .headers_timeout
@@ -245,6 +247,7 @@ impl Https {
                     .map_err(|_| TransportError::Silent {
                         host: self.host.clone(),
                         patience,
+                        stage: progress.map_or(Stage::Response, Progress::stage),
                     })?
             }
             None => sent.await,
@@ -254,6 +257,7 @@ impl Https {
             Err(error) => return Err(self.failed(url, &error).await),
         };
         self.has_answered.store(true, Ordering::Relaxed);
+        note(progress, Stage::Body);
         if let Some(credential) = outgoing.credential {
             credential.learn(url, &response.headers, (self.settings.now)());
         }
@@ -390,6 +394,7 @@ impl Https {
             to: outgoing.to,
             verb: outgoing.verb,
             headers: outgoing.headers,
+            progress: outgoing.progress,
         };
         let mut given = command.headers().await.map_err(TransportError::NoHeaders)?;
         let mut answer = self.sent_with_keys(&with(&given), Some(&given)).await?;
@@ -424,6 +429,7 @@ impl Https {
 
 impl Remote for Https {
     async fn send(&self, outgoing: Outgoing<'_>) -> Result<Answer, TransportError> {
+        note(outgoing.progress, Stage::Connecting);
         // In a box, because what is around an exchange is moved several times before it runs.
         match &self.settings.command {
             None => Box::pin(self.sent_with_keys(&outgoing, None)).await,

@@ -15,6 +15,7 @@ pub mod header_command;
 pub mod header_output;
 mod header_rules;
 pub mod https;
+mod progress;
 mod reading;
 pub mod recording;
 pub mod refusal_text;
@@ -32,6 +33,8 @@ use crate::auth::oauth::challenge::Challenge;
 use crate::era::{Head, HttpError};
 use crate::frame::{Frame, Parsed};
 pub use events::Events;
+pub use progress::Progress;
+use progress::note;
 pub use scheme::Speaks;
 pub use transport_error::TransportError;
 
@@ -48,6 +51,8 @@ pub struct Outgoing<'a> {
     pub headers: &'a HeaderMap,
     /// The proof of who we are.
     pub credential: Option<&'a Credential>,
+    /// The record of how far the request has come; an implementation that does not keep it leaves it as it is.
+    pub progress: Option<&'a Progress>,
 }
 
 /// The three methods of Streamable HTTP.

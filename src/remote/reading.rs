@@ -17,7 +17,7 @@ use crate::era::Head;
 use crate::frame::{Frame, Outline, Parsed};
 use crate::http_fields::media_types;
 use crate::remote::client::{self, Response};
-use crate::remote::failure::innermost;
+use crate::remote::failure::{innermost, silence};
 use crate::remote::https::Https;
 use crate::remote::response_head::head;
 use crate::remote::{Answer, Events, Outgoing, TransportError, Verb};
@@ -252,7 +252,8 @@ impl Https {
 
     pub(super) fn events(&self, pieces: Pieces<client::Error>) -> Events {
         let host = self.host().to_owned();
-        let chunks = pieces.map(move |piece| piece.map_err(|error| broken(&host, error)));
+        let patience = self.settings().body_timeout;
+        let chunks = pieces.map(move |piece| piece.map_err(|error| broken(&host, error, patience)));
         Events::new(
             chunks.boxed(),
             self.host().to_owned(),
@@ -270,17 +271,17 @@ impl Https {
     fn broken(&self, error: Broken<client::Error>) -> TransportError {
         match error {
             Broken::Connection(error) => self.fault(&error),
-            error => broken(self.host(), error),
+            error => broken(self.host(), error, None),
         }
     }
 }
 
-fn broken(host: &str, error: Broken<client::Error>) -> TransportError {
+fn broken(host: &str, error: Broken<client::Error>, patience: Option<Duration>) -> TransportError {
     let host = host.to_owned();
     match error {
         Broken::Connection(error) => TransportError::Cut {
             host,
-            why: innermost(&error),
+            why: silence(&error, patience).unwrap_or_else(|| innermost(&error)),
         },
         Broken::Body(Undecodable::Short) => TransportError::Cut {
             host,

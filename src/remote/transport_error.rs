@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::user_key::{Source, UserKey};
 use crate::auth::{Cause, Error as AuthError};
-use crate::frame::BridgeError;
+use crate::frame::{BridgeError, Stage};
 use crate::remote::header_command;
 use crate::remote::scheme::Speaks;
 use crate::text::capitalised;
@@ -55,12 +55,14 @@ pub enum TransportError {
         why: String,
     },
     /// No response began in good time; the request may have been read.
-    #[error("no response from {host} within {} s (--headers-timeout)", patience.as_secs_f64())]
+    #[error("no response from {host} within {} s (--headers-timeout): {}", patience.as_secs_f64(), stage.clause())]
     Silent {
         /// Host and port.
         host: String,
         /// The time for which it was waited for.
         patience: Duration,
+        /// The stage that the request had reached.
+        stage: Stage,
     },
     /// The server speaks TLS where the address says http, or the other way round; nothing was processed.
     #[error("the server at {host} speaks {speaks}, and its address says {}", speaks.other().scheme())]
@@ -128,6 +130,7 @@ impl TransportError {
     /// Says whether the request certainly never reached the remote.
     pub fn is_before_sending(&self) -> bool {
         self.is_unconnected()
+            || matches!(self, Self::Silent { stage, .. } if !stage.may_have_run())
             || matches!(
                 self,
                 Self::ClientCertRefused { .. }
@@ -175,7 +178,10 @@ impl TransportError {
             Self::Cut { .. } => {
                 BridgeError::new("cut", format!("{self}; the answer is lost.")).retryable()
             }
-            Self::Silent { .. } => BridgeError::new("timed_out", format!("{self}.")).retryable(),
+            Self::Silent { stage, .. } => BridgeError {
+                stage: Some(*stage),
+                ..BridgeError::new("timed_out", format!("{}.", capitalised(&self.to_string()))).retryable()
+            },
             Self::NotMcp { .. } => BridgeError::new("bad_answer", format!("{self}."))
                 .hint("Check the address: it has to be the MCP endpoint itself, https://mcp.example.com/mcp for instance."),
             Self::ClientCertRefused { .. } => {

@@ -285,6 +285,7 @@ mod tests {
             verb,
             headers: &HeaderMap::new(),
             credential: None,
+            progress: None,
         };
         replay.send(outgoing).await
     }

@@ -84,8 +84,10 @@ impl Pending {
 pub(crate) fn error_reply(request: &Frame, error: &BridgeError) -> Option<Frame> {
     // A lost answer is not a lost deed: only what does no harm twice is worth trying again.
     // Nor is a failure of the server's, or of a gateway's: only 429 and 503 say that nothing was begun.
-    let may_be_done = matches!(error.kind, "cut" | "timed_out" | "session_lost" | "leaving")
-        || matches!(error.status, Some(408 | 500..=502 | 504..=599));
+    let is_unsent = error.stage.is_some_and(|stage| !stage.may_have_run());
+    let may_be_done = !is_unsent
+        && (matches!(error.kind, "cut" | "timed_out" | "session_lost" | "leaving")
+            || matches!(error.status, Some(408 | 500..=502 | 504..=599)));
     let is_harmless = request
         .method()
         .is_some_and(crate::era::protocol::is_harmless);

@@ -11,7 +11,7 @@ use super::peers::Peers;
 use super::shape::array;
 use crate::era::protocol::{MAX_WATCHES, MISSING_CAPABILITY};
 use crate::era::subscriptions::{self, LISTS};
-use crate::frame::{BridgeError, Frame, Id, METHOD_NOT_FOUND, Object, member_of, string};
+use crate::frame::{BridgeError, Frame, Id, METHOD_NOT_FOUND, Object, Stage, member_of, string};
 
 /// The time for which a `resources/subscribe` waits for its acknowledgement.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
@@ -309,12 +309,16 @@ impl ServerListens {
     pub(super) fn unacknowledged(&mut self, id: &Id, out: &mut Outbox) {
         let late = self.take_waiting(|it| it.listen == *id);
         for subscriber in late {
-            let late = "The server has not said whether it tells of that resource.";
-            self.refuse(
-                &subscriber,
-                &BridgeError::new("timed_out", late).retryable(),
-                out,
+            let seconds = ACKNOWLEDGED_WITHIN.as_secs();
+            let late = format!(
+                "The server has not said within {seconds} s, a limit of mcpipe's own, whether it tells of that resource: {}.",
+                Stage::Response.clause()
             );
+            let late = BridgeError {
+                stage: Some(Stage::Response),
+                ..BridgeError::new("timed_out", late).retryable()
+            };
+            self.refuse(&subscriber, &late, out);
         }
     }
 }

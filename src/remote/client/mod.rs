@@ -32,8 +32,10 @@ use rustls::ClientConfig;
 use tokio::time;
 use url::Url;
 
+use crate::frame::Stage;
 use crate::http_fields::keep_alive;
 use crate::proxy::Proxies;
+use crate::remote::progress::{Progress, note};
 pub use body::Body;
 use connect::Connector;
 pub use connect::TimedOut;
@@ -103,6 +105,7 @@ impl Client {
         url: &Url,
         mut headers: HeaderMap,
         body: Bytes,
+        progress: Option<&Progress>,
     ) -> Result<Response, Error> {
         let target = self.target(url)?;
         if let Entry::Vacant(entry) = headers.entry(USER_AGENT) {
@@ -117,7 +120,7 @@ impl Client {
         *request.method_mut() = method;
         *request.uri_mut() = target.request_target.clone();
         *request.headers_mut() = headers;
-        let response = pin!(self.exchange(&target, request));
+        let response = pin!(self.exchange(&target, request, progress));
         let response = match self.silence {
             None => response.await?,
             Some(silence) => time::timeout(silence, response)
@@ -134,10 +137,13 @@ impl Client {
         &self,
         target: &Target,
         mut request: Request<Full<Bytes>>,
+        progress: Option<&Progress>,
     ) -> Result<Response, Error> {
         let destination = &target.destination;
         loop {
+            note(progress, Stage::Connecting);
             let mut connection = destination.connection(&self.connector).await?;
+            note(progress, Stage::Response);
             match connection.send(request).await {
                 Ok(response) => {
                     let (head, incoming) = response.into_parts();
