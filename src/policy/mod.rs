@@ -26,6 +26,7 @@ mod tool_limits;
 
 pub use catalog::{Catalog, Tool};
 pub use lists::{Kind, Trimmed, elements, trim};
+pub(crate) use pattern::folded;
 pub use pattern::{Pattern, PatternError};
 pub use refusal::{REFUSED, Refusal};
 pub use rule::{Filter, Limit, Origin, Rate, Rule, Rules};

@@ -1,4 +1,4 @@
-//! What is pinned of a server: the definition of a tool or a prompt, and its instructions.
+//! The pinned parts of a server: the definitions of tools and prompts, and its instructions.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::frame::{Object, string};
-use crate::policy::pattern::folded;
+use crate::policy::folded;
 use crate::policy::pins::canonical::canonical;
 
 /// The longest canonical text that is kept beside its digest, in bytes; of longer ones no diff is shown.
@@ -158,6 +158,14 @@ impl Version {
             sha256: digest(&canonical),
             bare: None,
             text: (canonical.len() <= MAX_TEXT).then_some(canonical),
+        }
+    }
+
+    /// Returns the version without its text, to be compared only.
+    pub(super) fn without_text(&self) -> Self {
+        Self {
+            text: None,
+            ..self.clone()
         }
     }
 

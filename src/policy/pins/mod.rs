@@ -9,4 +9,5 @@ pub mod definition;
 pub mod diff;
 mod likeness;
 pub mod set;
+pub mod view;
 mod words;
