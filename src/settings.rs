@@ -392,6 +392,7 @@ pub fn bridge(
         limits_stem: VaultPaths::new(env.get("MCPIPE_HOME").map(Path::new))
             .ok()
             .map(|paths| paths.limits(target.https.url.as_str(), account)),
+        pins: None,
         now,
         random_fraction: random::fraction,
     }

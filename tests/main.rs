@@ -40,6 +40,7 @@ mod network; // encodings, redirects, proxies, headers
 mod passthrough; // messages between equal eras, byte for byte, and their headers
 mod patience; // retries, time limits, and bounds of queues
 mod pins; // texts that other versions and users rely on: files, lock names, JSON, help
+mod pins_of_tools; // what a server lists, compared with what was accepted of it
 mod policy; // whatever a host sends, no message that names a hidden thing leaves
 mod recordings; // recordings hold no secret
 mod requirements; // the table of rules names tests that exist, and the standards that the source names

@@ -12,6 +12,17 @@ use serde_json::{Value, json};
 use crate::era::protocol::{LEGACY, META_VERSION, NEWEST_LEGACY};
 use crate::frame::{Frame, Id, Malformed, Outline, member_of, takes_batches};
 
+/// The instructions of an answer that is none of the server's, while the vault is locked.
+const LOCKED: &str =
+    "The vault is locked; what this server offers is known after `mcpipe vault unlock`.";
+/// The same during a sign-in.
+const SIGNING_IN: &str = "A sign-in is going on; what this server offers is known when it is done.";
+
+/// Says whether a text is the bridge's own in the place of a server's instructions.
+pub(super) fn is_own(instructions: &str) -> bool {
+    [LOCKED, SIGNING_IN].contains(&instructions)
+}
+
 /// The handshake of one host.
 #[derive(Debug, Default)]
 pub(super) struct EarlyInitialize {
@@ -106,16 +117,20 @@ impl EarlyInitialize {
             .and_then(|text| serde_json::from_str(text).ok())
             .filter(|version| LEGACY.contains(&String::as_str(version)));
         let list = json!({ "listChanged": true });
-        let mut result = self.remembered.clone().filter(Value::is_object).unwrap_or_else(|| {
-            json!({
-                "capabilities": { "tools": list, "prompts": list, "resources": list },
-                "serverInfo": { "name": self.server, "version": "0" },
-                "instructions": match is_locked {
-                    true => "The vault is locked; what this server offers is known after `mcpipe vault unlock`.",
-                    false => "A sign-in is going on; what this server offers is known when it is done.",
-                },
-            })
-        });
+        let mut result = self
+            .remembered
+            .clone()
+            .filter(Value::is_object)
+            .unwrap_or_else(|| {
+                json!({
+                    "capabilities": { "tools": list, "prompts": list, "resources": list },
+                    "serverInfo": { "name": self.server, "version": "0" },
+                    "instructions": match is_locked {
+                        true => LOCKED,
+                        false => SIGNING_IN,
+                    },
+                })
+            });
         if let Some(members) = result.as_object_mut() {
             let version = asked.as_deref().unwrap_or(NEWEST_LEGACY);
             members.insert("protocolVersion".into(), version.into());

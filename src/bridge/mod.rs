@@ -47,7 +47,7 @@ pub use end::{Ended, Outcome, Stop};
 use enforcement::Admission;
 use exchanges::ExchangeEvent;
 use retry::{tick, until};
-pub use settings::{Auditing, Settings};
+pub use settings::{Auditing, PinSettings, Settings};
 pub use state::Parts;
 use state::{Bridge, Inputs, QUEUE, RunningExchange, WriterGone};
 use unanswered::reason_of;
@@ -75,6 +75,12 @@ pub async fn run<R: Remote>(parts: Parts<R>) -> Outcome {
 
 impl<R: Remote> Bridge<R> {
     async fn run(mut self, inputs: &mut Inputs) -> Outcome {
+        if let Some(enforcement) = self.enforcement.clone() {
+            self.stop
+                .soon
+                .run_until_cancelled(enforcement.prepare())
+                .await;
+        }
         let ended = self.carry(inputs).await;
         tracing::info!(?ended, owed = self.inflight.owed(), "leaving");
         let unanswered = self.drain(ended, inputs).await;

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use crate::audit::{Audit, Source};
 use crate::era::{Protocol, Transport};
+use crate::pin_store::PinStore;
 use crate::policy::{Rule, Rules};
 use crate::result_store::ResultStore;
 use crate::server_cache::ServerCache;
@@ -52,6 +53,8 @@ pub struct Settings {
     pub audit: Option<Auditing>,
     /// The place of results that are too large for the host.
     pub results: Arc<ResultStore>,
+    /// The place of the pins, for a policy that pins definitions.
+    pub pins: Option<PinSettings>,
     /// The wall clock.
     pub now: fn() -> SystemTime,
     /// A function that returns a random number from 0 to 1 ([`crate::random::fraction`]): the part of the longest delay
@@ -93,8 +96,18 @@ impl Settings {
             results: Arc::new(ResultStore::nowhere()),
             limits_stem: None,
             audit: None,
+            pins: None,
             now,
             random_fraction: || 0.0,
         }
     }
+}
+
+/// The pins of the account at the server.
+#[derive(Clone, Debug)]
+pub struct PinSettings {
+    /// The place where they are kept.
+    pub store: PinStore,
+    /// The command that shows them: `mcpipe pins` with the server's address and the account.
+    pub command: String,
 }

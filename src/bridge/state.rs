@@ -124,7 +124,9 @@ impl<R: Remote> Bridge<R> {
                 ping
             }),
         };
-        let enforcement = Enforcement::new(&settings, events_in.clone());
+        let tracker = TaskTracker::new();
+        let leaving = CancellationToken::new();
+        let enforcement = Enforcement::new(&settings, &events_in, &tracker, &leaving);
         let memory = ServerMemory::new(settings.facts.clone(), settings.now);
         let bridge = Self {
             translator: Translator::new(memory.options(&settings)),
@@ -135,7 +137,7 @@ impl<R: Remote> Bridge<R> {
             enforcement,
             early_initialize: EarlyInitialize::new(settings.server.clone(), memory.identity()),
             running: HashMap::new(),
-            tracker: TaskTracker::new(),
+            tracker,
             memory,
             out: host.out,
             stop,
@@ -152,7 +154,7 @@ impl<R: Remote> Bridge<R> {
                 settings,
                 asking_since: watch::Sender::new(None),
                 events: events_in,
-                leaving: CancellationToken::new(),
+                leaving,
                 is_reached: AtomicBool::new(true),
                 refused_initialized: Mutex::default(),
                 startup: Startup::new(),

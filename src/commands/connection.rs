@@ -15,7 +15,7 @@ use crate::auth::{self, Announce, Authorizer, PendingSignIn};
 use crate::bridge::{self, Outcome, Parts, Stop};
 use crate::cli::{BridgeOptions, PolicyArgs, TargetArgs};
 use crate::commands::vault_headers::Secrets;
-use crate::commands::{auditing, recording};
+use crate::commands::{auditing, pins, recording};
 use crate::header_secrets;
 use crate::logging::Output;
 use crate::recorder::Recorder;
@@ -78,6 +78,10 @@ impl Connection {
         let mut settings = settings::bridge(options, &target, account, env);
         settings.policy = settings::policy::rules(arguments.policy, env)?;
         settings.audit = auditing::begin(arguments.policy, &target, account)?;
+        if settings.policy.pin_tools.is_some() {
+            let vault = pins_vault(&vault, arguments.target, env)?;
+            settings.pins = Some(pins::of_bridge(&target.https.url, account, vault)?);
+        }
         let authorizer = authorizer_of(&target, &vault, arguments, recorder.as_ref())?;
         let authorizer = Arc::new(authorizer);
         settings.extensions = authorizer.extensions();
@@ -165,6 +169,18 @@ fn vault(target: &Target, args: &TargetArgs, env: &Environment) -> Result<Vault,
         Ok(Vault::in_memory())
     } else {
         settings::bridges_vault(&args.vault, env)
+    }
+}
+
+/// Returns the vault of a connection's pins: the user's, also where no sign-in needs it.
+fn pins_vault(
+    vault: &Arc<Vault>,
+    args: &TargetArgs,
+    env: &Environment,
+) -> Result<Arc<Vault>, Failure> {
+    match vault.location() {
+        Some(_) => Ok(Arc::clone(vault)),
+        None => settings::bridges_vault(&args.vault, env).map(Arc::new),
     }
 }
 

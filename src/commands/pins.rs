@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
+use url::Url;
 
 use crate::auth;
+use crate::bridge::PinSettings;
 use crate::cli::{DEFAULT_ACCOUNT, PinsAction, PinsArgs};
 use crate::clock::{self, Clock};
 use crate::commands::{pin_scan, print};
@@ -16,6 +18,7 @@ use crate::policy::pins::diff::visible;
 use crate::policy::pins::set::{Change, PinSet, What};
 use crate::report::{Failure, Kind as FailureKind};
 use crate::settings::{self, Environment};
+use crate::store::Vault;
 use crate::text::{printable, without_query};
 
 /// Shows, approves or forgets the pins of one account at one server.
@@ -24,20 +27,12 @@ use crate::text::{printable, without_query};
 /// Wrong settings, a name for which nothing waits, or a vault that cannot be read or written.
 pub async fn run(args: &PinsArgs, env: &Environment) -> Result<(), Failure> {
     let url = settings::address(&args.url, settings::SERVER, true)?;
-    let now = Clock::new(settings::now);
-    let server = auth::Settings::new(url.as_str(), now)
-        .map_err(Failure::usage)?
-        .canonical_resource();
     let vault = settings::vault(&args.vault, env, env.is_terminal)?;
     if vault.location().is_none() {
         let error = "pins that are kept in memory only end with the bridge that made them";
         return Err(Failure::usage(error).hint("leave out --vault none"));
     }
-    let place = Place {
-        store: PinStore::new(Arc::new(vault), &args.account, &server),
-        shown: without_query(&server),
-        account: args.account.clone(),
-    };
+    let place = Place::new(&url, &args.account, Arc::new(vault))?;
     if args.action != Some(PinsAction::Approve) && !args.names.is_empty() {
         let error = "only `approve` takes names";
         return Err(Failure::usage(error).hint(format!("`{} approve NAME`", place.command())));
@@ -58,7 +53,35 @@ struct Place {
     account: String,
 }
 
+/// Returns the pins of an account at a server, for a bridge.
+///
+/// # Errors
+/// The address has no canonical spelling.
+pub(super) fn of_bridge(
+    url: &Url,
+    account: &str,
+    vault: Arc<Vault>,
+) -> Result<PinSettings, Failure> {
+    let place = Place::new(url, account, vault)?;
+    Ok(PinSettings {
+        command: place.command(),
+        store: place.store,
+    })
+}
+
 impl Place {
+    fn new(url: &Url, account: &str, vault: Arc<Vault>) -> Result<Self, Failure> {
+        let now = Clock::new(settings::now);
+        let server = auth::Settings::new(url.as_str(), now)
+            .map_err(Failure::usage)?
+            .canonical_resource();
+        Ok(Self {
+            store: PinStore::new(vault, account, &server),
+            shown: without_query(&server),
+            account: account.to_owned(),
+        })
+    }
+
     /// Returns the command that shows them.
     fn command(&self) -> String {
         let shown = &self.shown;

@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 
 use crate::bridge::enforcement::Enforcement;
 use crate::bridge::exchanges::ExchangeEvent;
-use crate::frame::{Frame, Id, Object, string};
+use crate::frame::{Frame, Id, METHOD_NOT_FOUND, Object, string};
 use crate::policy::{Kind, Refusal};
 
 /// The pages of one list that are asked for: a server whose list does not end has no complete one.
@@ -67,7 +67,7 @@ impl Enforcement {
     /// Sends a request of the bridge's own, and returns the answer.
     ///
     /// # Errors
-    /// The answer is an error, or none came.
+    /// The answer is an error, or none came. That the server does not know the method is an answer without a list.
     pub(super) async fn ask(&self, method: &str, cursor: Option<&str>) -> Result<Frame, Refusal> {
         let (answer, answered) = oneshot::channel();
         let frame = {
@@ -85,6 +85,7 @@ impl Enforcement {
             return Err(unanswered(method, "the bridge is leaving"));
         }
         match answered.await {
+            Ok(answer) if answer.error_code() == Some(METHOD_NOT_FOUND) => Ok(answer),
             Ok(answer) if answer.is_error() => {
                 let said = answer.member_in("error", "message").and_then(string);
                 let said = said.unwrap_or_default();

@@ -11,6 +11,7 @@ mod audit;
 mod audited;
 mod kept_results;
 mod limits;
+mod pins;
 mod requests;
 mod results;
 mod sanitize;
@@ -24,6 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::bridge::enforcement::limits::CallLimits;
 use crate::bridge::exchanges::ExchangeEvent;
@@ -35,6 +37,7 @@ use crate::policy::sanitize::Sanitizer;
 use crate::policy::scan::FirstSight;
 use crate::policy::{Catalog, Kind, Refusal, Rules, ToolLimits, elements, trim};
 use audit::Trail;
+use pins::Pinning;
 pub(super) use requests::Request;
 
 /// The policy of one run of the bridge, and what it knows of the server.
@@ -45,6 +48,8 @@ pub(super) struct Enforcement {
     /// The way to the loop.
     events: mpsc::Sender<ExchangeEvent>,
     state: Mutex<State>,
+    /// The pins, where definitions are pinned.
+    pins: Option<Arc<Pinning>>,
     /// Held while the bridge asks the server for its tools: one listing at a time.
     listing: tokio::sync::Mutex<()>,
     /// The beginning of the ids of the bridge's own requests, which no host can guess.
@@ -90,7 +95,9 @@ impl Enforcement {
     /// Makes the policy of a run; `None` where there is nothing to enforce.
     pub(super) fn new(
         settings: &Settings,
-        events: mpsc::Sender<ExchangeEvent>,
+        events: &mpsc::Sender<ExchangeEvent>,
+        tracker: &TaskTracker,
+        leaving: &CancellationToken,
     ) -> Option<Arc<Self>> {
         let rules = &settings.policy;
         if rules.is_empty() && settings.audit.is_none() {
@@ -103,7 +110,8 @@ impl Enforcement {
             rules: rules.clone(),
             limits: CallLimits::new(settings),
             audit: settings.audit.as_ref().map(Trail::new),
-            events,
+            events: events.clone(),
+            pins: Pinning::new(settings, tracker, leaving),
             state: Mutex::new(State {
                 catalog,
                 tool_limits: ToolLimits::new(rules),
@@ -116,6 +124,13 @@ impl Enforcement {
             schemas: schemas::Schemas::default(),
             results: kept_results::Results::new(settings),
         }))
+    }
+
+    /// Reads what the policy needs before the host's first line is read.
+    pub(super) async fn prepare(&self) {
+        if let Some(pins) = &self.pins {
+            pins.prepare().await;
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -154,7 +169,7 @@ impl Enforcement {
     }
 
     /// The checks of a message of the host, in their order.
-    async fn judge(&self, frame: &Frame, request: &mut Request) -> Result<(), Refusal> {
+    async fn judge(self: &Arc<Self>, frame: &Frame, request: &mut Request) -> Result<(), Refusal> {
         let things = match asked(frame) {
             Ok(things) => things,
             Err(unclear) => {
@@ -167,6 +182,8 @@ impl Enforcement {
         {
             self.state().meta = Some(meta.to_owned());
         }
+        let pinned = self.check_pins(frame, &things).await;
+        self.unless_dry(pinned, request)?;
         for thing in &things {
             if let Asked::Tool(name) = thing {
                 request.tool = Some(name.as_str().into());
@@ -208,6 +225,9 @@ impl Enforcement {
 
     /// Decides as [`Enforcement::access`] does, but for `--max-tools` and `--max-depth`, which count what is left.
     fn access_before_limits(&self, thing: &Asked) -> Result<(), Refusal> {
+        if let Some(pins) = &self.pins {
+            pins.permits(thing)?;
+        }
         let state = self.state();
         if let Asked::Tool(name) = thing
             && let Some(refusal) = state.hidden.get(name.as_str())
@@ -246,7 +266,7 @@ impl Enforcement {
 
     /// Takes a message on its way to the host. Returns it as the host may see it; `None` where the host may not, or where
     /// it answers a request of the bridge's own.
-    pub(super) async fn inbound(&self, frame: Frame) -> Option<Frame> {
+    pub(super) async fn inbound(self: &Arc<Self>, frame: Frame) -> Option<Frame> {
         if !frame.is_response() {
             return self.notified(frame);
         }
@@ -270,7 +290,7 @@ impl Enforcement {
         let frame = self.shallow_answer(frame, &request);
         let frame = match Kind::of(&request.method) {
             Some(kind) => self.list(frame, kind, &request),
-            None => frame,
+            None => self.pinned_handshake(frame, &request.method),
         };
         if matches!(&*request.method, "initialize" | "server/discover") {
             self.first_sight_of_instructions(&frame);
@@ -281,14 +301,24 @@ impl Enforcement {
 
     /// Takes the answer to a handshake that is given from memory, while the server's is still to come.
     pub(super) fn early(&self, answer: Frame) -> Frame {
+        let answer = match &self.pins {
+            Some(pins) if !self.rules.dry_run => pins.early(answer),
+            _ => answer,
+        };
         let answer = self.sanitized_answer("initialize", answer);
         self.offering_resources(answer, false)
     }
 
     /// Takes a notification or a request of the server.
-    fn notified(&self, frame: Frame) -> Option<Frame> {
+    fn notified(self: &Arc<Self>, frame: Frame) -> Option<Frame> {
         match frame.method() {
-            Some("notifications/tools/list_changed") => self.state().catalog.expire(),
+            Some("notifications/tools/list_changed") => {
+                self.state().catalog.expire();
+                return self.checked_anew(Kind::Tools, frame);
+            }
+            Some("notifications/prompts/list_changed") => {
+                return self.checked_anew(Kind::Prompts, frame);
+            }
             Some("notifications/resources/updated") => {
                 let uri = frame.param("uri").and_then(string)?;
                 if self.access(&Asked::Resource(uri)).is_err() && !self.rules.dry_run {
@@ -302,8 +332,9 @@ impl Enforcement {
     }
 
     /// Takes a page of a list: notes its tools, and returns it without what is hidden.
-    fn list(&self, frame: Frame, kind: Kind, request: &Request) -> Frame {
+    fn list(self: &Arc<Self>, frame: Frame, kind: Kind, request: &Request) -> Frame {
         let cursor = request.cursor.as_deref();
+        self.take_pinned_page(&frame, kind, cursor);
         if kind == Kind::Tools {
             self.note_page(&frame, cursor);
         }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::bridge::enforcement::audit::Call;
 use crate::bridge::enforcement::limits::PassedCall;
 use crate::era::protocol::META_VERSION;
-use crate::frame::{Frame, string};
+use crate::frame::{Frame, member_of, string};
+use crate::policy::Kind;
 
 /// A request of the host, from its admission to its answer.
 #[derive(Debug, Default)]
@@ -24,6 +25,8 @@ pub(in crate::bridge) struct Request {
     pub(super) call: Option<PassedCall>,
     /// The account of the audit, where there is one.
     pub(super) audited: Option<Arc<Call>>,
+    /// The lists whose changes it listens for (MCP 2026-07-28, basic/patterns/subscriptions).
+    pub(super) listens: Vec<Kind>,
 }
 
 impl Request {
@@ -37,6 +40,22 @@ impl Request {
             is_modern: frame.meta(META_VERSION).is_some(),
             call: None,
             audited: None,
+            listens: match frame.method() {
+                Some("subscriptions/listen") => listens(frame),
+                _ => Vec::new(),
+            },
         }
     }
+}
+
+fn listens(frame: &Frame) -> Vec<Kind> {
+    let filter = frame.param("notifications").unwrap_or("{}");
+    [
+        ("toolsListChanged", Kind::Tools),
+        ("promptsListChanged", Kind::Prompts),
+    ]
+    .into_iter()
+    .filter(|(member, _)| member_of(filter, member) == Some("true"))
+    .map(|(_, kind)| kind)
+    .collect()
 }
