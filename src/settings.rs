@@ -77,6 +77,8 @@ pub struct Target {
     pub templates: Vec<Template>,
     /// Headers whose value stood in the open in the arguments, and is a secret.
     pub typed_secrets: Vec<HeaderName>,
+    /// Headers whose value stands in the open in a configuration file that other users can read, and is a secret.
+    pub open_secrets: Vec<HeaderName>,
     /// Headers that carry a key, each with its source.
     pub given: Vec<UserKey>,
     /// The function that reads the headers again, files included; set where the headers may have changed.
@@ -142,24 +144,12 @@ pub fn tls(
             .map_err(wrong)?
             .show_in(&mut config);
         let path = key.unwrap_or(certificate);
-        if !env.is_on("MCPIPE_ALLOW_LOOSE_PERMISSIONS") && others_can_read(path) {
+        if !env.is_on("MCPIPE_ALLOW_LOOSE_PERMISSIONS") && secret_files::others_can_read(path) {
             let path = path.display();
             tracing::warn!(%path, "others can read this private key: `chmod 600` it");
         }
     }
     Ok(config)
-}
-
-#[cfg(unix)]
-fn others_can_read(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o044 != 0)
-}
-
-/// Returns false: files on Windows inherit the permissions of the user's directories.
-#[cfg(not(unix))]
-fn others_can_read(_: &Path) -> bool {
-    false
 }
 
 /// Makes a target of the user's arguments.
@@ -185,6 +175,7 @@ pub fn target(args: &TargetArgs, env: &Environment) -> Result<Target, Failure> {
         typed,
         brings_authorization: headers.have(&AUTHORIZATION),
         typed_secrets: headers.typed_secrets,
+        open_secrets: headers.open_secrets,
         anew: (!headers.templates.is_empty() || headers.is_in_file)
             .then(|| Anew::new(&args.network, env)),
         given: given(&args.network),

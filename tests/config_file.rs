@@ -313,6 +313,28 @@ async fn a_file_that_others_can_write_to_and_that_has_guard_rails_stops_the_brid
     assert!(!said.contains("can be used by others"), "{said}");
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_secret_in_the_open_in_a_file_that_others_can_read_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let server = server().await;
+    for (value, mode, is_said) in [
+        ("s3cret", 0o644, true),
+        ("s3cret", 0o600, false),
+        ("${KEY}", 0o644, false),
+    ] {
+        let home = home(&format!("[defaults]\nheader = ['X-Api-Key: {value}']"));
+        let path = home.path().join("mcpipe.toml");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let variables = [("KEY", "s3cret")];
+        let host = Process::start_in(home.path(), &[&server.url()], &variables);
+        let (_, said) = played(host, &[]).await;
+        let wanted = "others can read this header's secret in mcpipe.toml";
+        assert_eq!(said.contains(wanted), is_said, "{value} {mode:o}: {said}");
+    }
+}
+
 #[tokio::test]
 async fn a_file_of_windows_is_read_as_any_other() {
     let server = server().await;

@@ -73,6 +73,8 @@ pub struct ConfiguredHeader {
     pub header: HeaderSource,
     /// The file and the line, for messages.
     pub place: String,
+    /// True where other users of the machine can read the file.
+    pub is_open: bool,
 }
 
 /// The source of a header.

@@ -223,6 +223,12 @@ pub(super) fn target(args: &TargetArgs, env: &Environment) -> Result<Target, Fai
             "a secret in the arguments can be read by every user of this machine; use ${{NAME}}, ${{vault:NAME}} or --header-file"
         );
     }
+    for name in &target.open_secrets {
+        tracing::warn!(
+            header = %name,
+            "others can read this header's secret in mcpipe.toml: `chmod 600` it, or use ${{vault:NAME}}"
+        );
+    }
     Ok(target)
 }
 

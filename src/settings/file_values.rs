@@ -9,6 +9,7 @@ use std::path::Path;
 
 use crate::cli::{ConfiguredHeader, Given, HeaderSource, Key, KeyKind, Source};
 use crate::settings::config_file::{LayerValue, Layers};
+use crate::settings::secret_files::others_can_read;
 
 /// A value that counts, and its file.
 #[derive(Clone, Copy, Debug)]
@@ -153,7 +154,12 @@ pub(super) fn headers(values: &[FileValue<'_>]) -> Vec<ConfiguredHeader> {
             _ => return None,
         };
         let place = format!("{}:{}", path.display(), value.line);
-        Some(ConfiguredHeader { header, place })
+        let is_open = others_can_read(path);
+        Some(ConfiguredHeader {
+            header,
+            place,
+            is_open,
+        })
     });
     headers.collect()
 }

@@ -26,6 +26,19 @@ pub(super) struct Headers {
     pub(super) is_in_file: bool,
     /// Headers that stood in the open in the arguments, and hold a secret by their name or their looks.
     pub(super) typed_secrets: Vec<HeaderName>,
+    /// Headers that stand in the open in a configuration file that others can read, and hold a secret in the same way.
+    pub(super) open_secrets: Vec<HeaderName>,
+}
+
+/// The readers of the text in which a header is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Readers {
+    /// Every user of the machine: it stands in the arguments.
+    OfArguments,
+    /// Every user of the machine: it stands in an open file.
+    OfFile,
+    /// Not known to be others.
+    Own,
 }
 
 impl Headers {
@@ -33,12 +46,12 @@ impl Headers {
         self.plain.contains_key(name) || self.templates.iter().any(|header| header.name == name)
     }
 
-    /// Adds the header of a line. `place` names the line in messages, and `is_typed` says that it stood in the arguments.
+    /// Adds the header of a line. `place` names the line in messages.
     fn add(
         &mut self,
         place: &str,
         line: &str,
-        is_typed: bool,
+        readers: Readers,
         env: &Environment,
     ) -> Result<(), Error> {
         let not_header = || Error::NotHeader(place.to_owned());
@@ -49,8 +62,14 @@ impl Headers {
         let is_verbatim = matches!(parts.as_slice(), [Part::Text(text)] if text == value);
         let is_secret =
             !value.is_empty() && (is_secret_name(name.as_str()) || is_secret_value(value));
-        if is_typed && is_verbatim && is_secret && !self.typed_secrets.contains(&name) {
-            self.typed_secrets.push(name.clone());
+        let seen = match readers {
+            Readers::OfArguments => Some(&mut self.typed_secrets),
+            Readers::OfFile => Some(&mut self.open_secrets),
+            Readers::Own => None,
+        };
+        let seen = seen.filter(|seen| is_verbatim && is_secret && !seen.contains(&name));
+        if let Some(seen) = seen {
+            seen.push(name.clone());
         }
         self.insert(name, parts)
     }
@@ -65,7 +84,7 @@ impl Headers {
         for (at, line) in without_mark(&text).lines().map(str::trim).enumerate() {
             if !line.is_empty() && !line.starts_with('#') {
                 let place = format!("line {} of {}", at + 1, path.display());
-                self.add(&place, line, false, env)?;
+                self.add(&place, line, Readers::Own, env)?;
             }
         }
         Ok(())
@@ -140,15 +159,30 @@ impl Headers {
 pub(super) fn read(args: &NetworkArgs, env: &Environment) -> Result<Headers, Error> {
     let mut headers = Headers::default();
     // The later of two with one name wins: what files configure comes before what was typed.
-    for ConfiguredHeader { header, place } in &args.configured {
+    for ConfiguredHeader {
+        header,
+        place,
+        is_open,
+    } in &args.configured
+    {
+        let readers = if *is_open {
+            Readers::OfFile
+        } else {
+            Readers::Own
+        };
         match header {
-            HeaderSource::Line(line) => headers.add(place, line, false, env)?,
+            HeaderSource::Line(line) => headers.add(place, line, readers, env)?,
             HeaderSource::File(path) => headers.add_file(path, env)?,
             HeaderSource::Bearer(reference) => headers.add_bearer(place, reference, env)?,
         }
     }
     for (at, line) in args.headers.iter().enumerate() {
-        headers.add(&format!("--header number {}", at + 1), line, true, env)?;
+        headers.add(
+            &format!("--header number {}", at + 1),
+            line,
+            Readers::OfArguments,
+            env,
+        )?;
     }
     for path in &args.header_files {
         headers.add_file(path, env)?;
@@ -175,7 +209,7 @@ fn bearer_line(reference: &str) -> String {
 /// the text only, and expands nothing.
 pub(crate) fn given(args: &NetworkArgs) -> Vec<UserKey> {
     let mut lines: Vec<(String, Source)> = Vec::new();
-    for ConfiguredHeader { header, place } in &args.configured {
+    for ConfiguredHeader { header, place, .. } in &args.configured {
         let place = || Source::File(printable(place, 300));
         match header {
             HeaderSource::Line(line) => lines.push((line.clone(), place())),

@@ -42,3 +42,16 @@ pub(super) fn warn_if_others_read(path: &Path, flag: &str) {
 
 #[cfg(not(unix))]
 pub(super) fn warn_if_others_read(_: &Path, _: &str) {}
+
+/// Says whether other users of the machine can read a file.
+#[cfg(unix)]
+pub(super) fn others_can_read(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o044 != 0)
+}
+
+/// Returns false: files on Windows inherit the permissions of the user's directories.
+#[cfg(not(unix))]
+pub(super) fn others_can_read(_: &Path) -> bool {
+    false
+}

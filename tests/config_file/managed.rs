@@ -129,6 +129,71 @@ fn a_file_of_an_administrator_that_is_wrong_or_not_to_be_relied_on_stops_the_bri
     );
 }
 
+/// A mount namespace has an `/etc` of its own; root alone may make one.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_binary_keeps_to_the_file_at_its_place() {
+    use super::{played, server, tool_call, tools};
+    use crate::support::host::{Process, THIS};
+
+    let etc = "mount -t tmpfs tmpfs /etc && mkdir -m 755 /etc/mcpipe";
+    let path = ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    let can = Process::start_program(
+        "sh",
+        Path::new("/"),
+        &["-c", &format!("unshare -m sh -c '{etc}'")],
+        &[path],
+    );
+    if !can.closed().await.status.success() {
+        return;
+    }
+    let server = server().await;
+    let home = super::home("[defaults]\nread-only = false\n");
+    let start = |file: &str, mode: &str, arguments: &str| {
+        let script = format!(
+            "{etc} && printf '{file}' > /etc/mcpipe/mcpipe.toml && chmod {mode} /etc/mcpipe/mcpipe.toml && exec {THIS} {} {arguments}",
+            server.url()
+        );
+        let variables = [path, ("MCPIPE_ALLOW_LOOSE_PERMISSIONS", "1")];
+        Process::start_program(
+            "unshare",
+            home.path(),
+            &["-m", "sh", "-c", &script],
+            &variables,
+        )
+    };
+    let file = "[defaults]\\ndeny-tool = [\"delete_*\"]\\n";
+    let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{}}"#.to_owned();
+    let host = start(file, "644", "--allow-tool \\*");
+    let (answers, said) = played(host, &[list, tool_call(2, "delete_it")]).await;
+    assert_eq!(tools(&answers[0]), ["read", "drop_it"], "{said}");
+    let error = answers[1]["error"].to_string();
+    assert!(error.contains("/etc/mcpipe/mcpipe.toml:2"), "{error}");
+    assert_eq!(server.count("POST tools/call"), 0);
+
+    let asked = server.labels().len();
+    for (file, mode, arguments, said) in [
+        (file, "666", "", "is not to be relied on"),
+        (
+            file,
+            "644",
+            "--policy-dry-run",
+            "would undo what the administrator",
+        ),
+        (
+            "[defaults]\\nscope = 1\\n",
+            "644",
+            "",
+            ":2: scope is no guard rail",
+        ),
+    ] {
+        let left = start(file, mode, arguments).closed().await;
+        assert_eq!(left.status.code(), Some(2), "{}", left.stderr);
+        assert!(left.stderr.contains(said), "{}", left.stderr);
+    }
+    assert_eq!(server.labels().len(), asked);
+}
+
 #[test]
 fn no_variable_leads_to_another_place() {
     let source = include_str!("../../src/settings/config_file/managed.rs");

@@ -296,4 +296,25 @@ mod tests {
             assert_eq!(is_match(pattern, text), wanted, "{pattern}: {text}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn the_address_of_a_server_is_a_pattern_for_it(
+            host in "[a-zA-Z][a-z0-9]{0,6}(\\.[a-z]{1,5}){0,2}\\.?",
+            path in "(/([a-zA-Z0-9._~!$&'()+,;=:@-]|%[0-9a-fA-F]{2}|%){0,6}){0,3}",
+        ) {
+            let address = format!("https://{host}{path}");
+            if let (Ok(pattern), Ok(server)) = (ServerPattern::read(&address), Url::parse(&address)) {
+                proptest::prop_assert!(pattern.nearness(&server).is_some(), "{address}");
+                let origin = ServerPattern::read(&format!("https://{host}")).unwrap();
+                proptest::prop_assert!(origin.nearness(&server) <= pattern.nearness(&server));
+            }
+        }
+
+        #[test]
+        fn any_name_is_read_or_refused(name in ".{0,40}") {
+            let _ = ServerPattern::read(&name);
+            let _ = plain_path(&name);
+        }
+    }
 }

@@ -256,3 +256,21 @@ fn an_administrators_file_holds_guard_rails_only() {
         assert_eq!(found_hint, hint);
     }
 }
+
+proptest::proptest! {
+    /// A mistake in any text has a line of the text, and nothing panics.
+    #[test]
+    fn any_text_is_read_or_is_a_mistake_in_one_of_its_lines(
+        lines in proptest::collection::vec("(\\[(server|tool|defaults|vault)(\\.'[a-z*:/.]{0,12}')?\\]|[a-z-]{0,10} ?= ?('[^'\n]{0,5}'|true|[0-9]{1,3}|\\[.{0,5}\\])|.{0,12})", 0..8),
+        is_managed in proptest::bool::ANY,
+    ) {
+        let text = lines.join("\n");
+        match read_as(&text, is_managed) {
+            Ok(_) => {}
+            Err(Error::Line { line, .. } | Error::Toml { line, .. }) => {
+                proptest::prop_assert!((1..=lines.len().max(1)).contains(&line));
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
