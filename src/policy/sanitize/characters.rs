@@ -173,8 +173,8 @@ impl Before {
                 '\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}' => self.ends_emoji,
                 _ => is_pictograph(character),
             };
-        // Of an unwanted character its escape is left, which ends in a sign of ASCII.
-        self.last = Some(if is_unwanted { '}' } else { character });
+        // No unwanted character is one that another needs beside it, so that what is escaped once stays as it is.
+        self.last = Some(character);
     }
 }
 

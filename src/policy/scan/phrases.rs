@@ -59,6 +59,8 @@ const PHRASES: &[(Code, &[&str])] = &[
             "when|if|whenever ..3 is|are available|invoked|called|present|triggered ..4 must|change|replace|redirect|set|always",
             "change|replace|redirect|rewrite ?the recipient|recipients|destination|address|payee ..2 to|with",
             "all|every ?outgoing|sent email|emails|message|messages|payment|payments|requests must|should|have ?to be ?first sent|forwarded|routed|copied|redirected",
+            "always|must ?also ?be bcc|cc|blind",
+            "all|every|any command|commands must|should ..3 prefix|prefixed|preceded|begin|start",
             "this tool affects|modifies|changes|overrides ..4 other|another ?mcp tool|tools|server|servers",
         ],
     ),

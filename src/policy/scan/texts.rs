@@ -118,6 +118,17 @@ impl<'a> Foreign<'a> {
     }
 }
 
+/// Finds a tool in the form in which hosts name those of all servers to a model: `mcp__github__create_issue`.
+fn qualified(text: &str) -> Option<(usize, usize)> {
+    text.match_indices("mcp__").find_map(|(at, before)| {
+        let rest = text.get(at + before.len()..)?;
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        let length = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
+        let (server, tool) = rest.get(..length)?.split_once("__")?;
+        (!server.is_empty() && !tool.is_empty()).then_some((at, at + before.len() + length))
+    })
+}
+
 /// One text, and the findings about it.
 struct Text<'a> {
     subject: &'a Subject,
@@ -179,6 +190,9 @@ pub(super) fn scan(
         layout(&mut text, string);
         if let Some((at, end, server)) = foreign.named(&read) {
             let seen = format!("{}, a tool of {server}", excerpt(&read, at, end));
+            text.report(Code::OtherTool, at, seen);
+        } else if let Some((at, end)) = qualified(&read) {
+            let seen = format!("{}, as hosts name a tool", excerpt(&read, at, end));
             text.report(Code::OtherTool, at, seen);
         }
     });
