@@ -14,10 +14,16 @@ impl Enforcement {
     pub(super) fn first_sight_of_list(&self, kind: Kind, page: &Frame, cursor: Option<&str>) {
         let mut state = self.state();
         let seen = state.first_sight.as_mut();
-        let Some(definitions) = seen.and_then(|seen| seen.take_page(kind, page, cursor)) else {
+        let Some((definitions, left_out)) =
+            seen.and_then(|seen| seen.take_page(kind, page, cursor))
+        else {
             return;
         };
         drop(state);
+        if left_out > 0 {
+            let list = kind.member();
+            tracing::warn!(target: "mcpipe::policy", "The list of {list} is long: its last {left_out} were not scanned.");
+        }
         // Some thousand words a millisecond: too long for the loop's thread where there are many tools.
         tokio::task::spawn_blocking(move || {
             let texts: Vec<&str> = definitions.iter().map(String::as_str).collect();

@@ -118,7 +118,15 @@ fn escape<'a>(text: &'a str, before: &str, after: &str, radix: u32) -> Option<(c
     let rest = text.strip_prefix(before)?;
     let (digits, rest) = match after {
         "" => rest.split_at_checked(2)?,
-        after => rest.split_once(after)?,
+        after => {
+            // The number of a letter has few digits; a text of beginnings without ends is read once.
+            let end = rest
+                .bytes()
+                .take(8)
+                .position(|byte| after.as_bytes() == [byte])?;
+            let (digits, rest) = rest.split_at_checked(end)?;
+            (digits, rest.get(after.len()..)?)
+        }
     };
     let number = u32::from_str_radix(digits, radix).ok()?;
     Some((char::from_u32(number)?, rest))
@@ -153,10 +161,12 @@ pub(super) fn is_command(text: &str) -> bool {
 pub(super) fn data_url(text: &str) -> Option<usize> {
     text.match_indices("data:").map(|(at, _)| at).find(|at| {
         let rest = text.get(at + 5..).unwrap_or_default();
-        let Some((kind, _)) = rest.split_once(',') else {
+        // The kind is short; a text of beginnings without ends is read once.
+        let Some(end) = rest.bytes().take(100).position(|byte| byte == b',') else {
             return false;
         };
-        let is_kind = kind.len() < 100 && kind.contains('/') && !kind.contains(char::is_whitespace);
+        let kind = rest.get(..end).unwrap_or_default();
+        let is_kind = kind.contains('/') && !kind.contains(char::is_whitespace);
         is_kind
             && !["image/", "audio/", "video/", "font/"]
                 .iter()

@@ -3,6 +3,7 @@
 //! A pattern is a row of words. `a|b` is one of several, `?a` may be missing, `..3` stands for up to three words, all of
 //! one sentence.
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 
 use super::fold::Word;
@@ -92,43 +93,53 @@ pub(super) struct Match {
     pub(super) is_mention: bool,
 }
 
-/// Finds the first phrase of each rule in a text.
+/// The patterns by the words that they begin with.
+type Index = HashMap<&'static str, Vec<(Code, Pattern<'static>)>>;
+
+fn index() -> &'static Index {
+    static INDEX: OnceLock<Index> = OnceLock::new();
+    INDEX.get_or_init(|| {
+        let mut index = Index::new();
+        for (code, patterns) in PHRASES {
+            for pattern in *patterns {
+                let (first, _) = pattern.split_once(' ').unwrap_or((pattern, ""));
+                for word in first.split('|') {
+                    let pattern = Pattern::read(pattern);
+                    index.entry(word).or_default().push((*code, pattern));
+                }
+            }
+        }
+        index
+    })
+}
+
+/// Finds the first phrase of each rule in a text; of one that is a mention, rather one behind it that is none.
 pub(super) fn matches(words: &[Word]) -> Vec<Match> {
-    static READ: OnceLock<Vec<(Code, Vec<Pattern<'static>>)>> = OnceLock::new();
-    let read = READ.get_or_init(|| {
-        let rules = PHRASES.iter();
-        rules
-            .map(|(code, patterns)| (*code, patterns.iter().map(|it| Pattern::read(it)).collect()))
-            .collect()
-    });
-    let mut found = Vec::new();
-    for (code, patterns) in read {
-        let mut first: Option<Match> = None;
-        for pattern in patterns {
-            for start in 0..words.len() {
-                let Some(last) = pattern.end(words, start) else {
-                    continue;
-                };
-                let (Some(begin), Some(end)) = (words.get(start), words.get(last)) else {
-                    continue;
-                };
-                let is_mention = begin.is_quoted || is_mentioned(words, start);
-                let is_better = first
-                    .as_ref()
-                    .is_none_or(|best| best.is_mention && !is_mention);
-                if is_better {
-                    first = Some(Match {
+    let index = index();
+    let mut found: BTreeMap<Code, Match> = BTreeMap::new();
+    for (start, begin) in words.iter().enumerate() {
+        for (code, pattern) in index.get(begin.text.as_str()).into_iter().flatten() {
+            if found.get(code).is_some_and(|best| !best.is_mention) {
+                continue;
+            }
+            let Some(end) = pattern.end(words, start).and_then(|last| words.get(last)) else {
+                continue;
+            };
+            let is_mention = begin.is_quoted || is_mentioned(words, start);
+            if !is_mention || !found.contains_key(code) {
+                found.insert(
+                    *code,
+                    Match {
                         code: *code,
                         at: begin.at,
                         end: end.end,
                         is_mention,
-                    });
-                }
+                    },
+                );
             }
         }
-        found.extend(first);
     }
-    found
+    found.into_values().collect()
 }
 
 fn is_mentioned(words: &[Word], start: usize) -> bool {

@@ -27,6 +27,13 @@ const TOKENS: [(&str, usize); 21] = [
     ("SG.", 40),
 ];
 
+/// The longest token, in characters, and the number of places of one text that are looked at for each beginning: a server
+/// chooses how many there are.
+const LONGEST: usize = 300;
+const TRIES: usize = 200;
+/// The longest JSON Web Token that is looked at, in bytes.
+const LONGEST_JWT: usize = 4096;
+
 /// Words of values that stand for a secret instead of being one.
 const EXAMPLES: [&str; 14] = [
     "xxx",
@@ -48,11 +55,12 @@ const EXAMPLES: [&str; 14] = [
 /// Returns the place of a token in a text, in bytes.
 pub(super) fn token(text: &str) -> Option<usize> {
     for (prefix, fewest) in TOKENS {
-        for (at, _) in text.match_indices(prefix) {
+        for (at, _) in text.match_indices(prefix).take(TRIES) {
             let before = text.get(..at).unwrap_or_default();
             let rest = text.get(at + prefix.len()..).unwrap_or_default();
             let length = rest
                 .chars()
+                .take(LONGEST)
                 .take_while(|c| c.is_ascii_alphanumeric() || "_-.".contains(*c))
                 .count();
             let value = rest.get(..length).unwrap_or_default();
@@ -64,13 +72,19 @@ pub(super) fn token(text: &str) -> Option<usize> {
             }
         }
     }
-    let jwt = text.match_indices("eyJ").map(|(at, _)| at).find(|at| {
-        let rest = text.get(*at..).unwrap_or_default();
-        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "_-.".contains(c)));
-        let token = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
-        let token = token.trim_end_matches('.');
-        token.matches('.').count() == 2 && token.len() > 60
-    });
+    let jwt = text
+        .match_indices("eyJ")
+        .take(TRIES)
+        .map(|(at, _)| at)
+        .find(|at| {
+            let rest = text.get(*at..).unwrap_or_default();
+            let part = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.".contains(byte);
+            let end = rest.bytes().take(LONGEST_JWT).position(|byte| !part(&byte));
+            let end = end.unwrap_or(rest.len().min(LONGEST_JWT));
+            let token = rest.get(..end).unwrap_or_default();
+            let token = token.trim_end_matches('.');
+            token.matches('.').count() == 2 && token.len() > 60
+        });
     jwt.or_else(|| {
         text.find("-----BEGIN ").filter(|at| {
             text.get(*at..).is_some_and(|rest| {
