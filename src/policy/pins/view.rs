@@ -27,6 +27,8 @@ pub struct View {
     set: Option<PinSet>,
     /// The versions that this bridge was last shown, by kind and name, without texts.
     seen: BTreeMap<Kind, BTreeMap<String, Version>>,
+    /// True where something that was shown is hidden; each call asks.
+    is_hiding: bool,
 }
 
 /// A handshake's instructions, for the host.
@@ -55,6 +57,7 @@ impl View {
         let before = owned(self.hidden());
         self.set = Some(set);
         let after = owned(self.hidden());
+        self.is_hiding = !after.is_empty();
         let changed = before.symmetric_difference(&after);
         let kinds: BTreeSet<Kind> = changed.map(|(kind, _)| *kind).collect();
         kinds.into_iter().collect()
@@ -78,6 +81,7 @@ impl View {
         for (name, version) in page {
             seen.insert(name.to_owned(), version.without_text());
         }
+        self.is_hiding = !self.hidden().is_empty();
     }
 
     /// Takes into the set what this bridge is shown, as [`PinSet::observe`] does, before it is stored. Returns whether
@@ -120,7 +124,7 @@ impl View {
 
     /// Says whether anything that this bridge was shown is hidden.
     pub fn hides(&self) -> bool {
-        !self.hidden().is_empty()
+        self.is_hiding
     }
 
     fn seen(&self, kind: Kind, name: &str) -> Option<&Version> {

@@ -34,13 +34,16 @@ impl Enforcement {
             Asked::Prompt(_) => Some(policy::Kind::Prompts),
             Asked::Resource(_) => None,
         });
+        // An approval counts for the next list, and for the next call of what was approved. Other calls do not wait.
+        let is_hidden = match list {
+            Some(_) => pins.state().view.hides(),
+            None => things.iter().any(|thing| pins.permits(thing).is_err()),
+        };
+        if is_hidden && pins.state().stamp.is_some() {
+            self.heed_approvals().await;
+        }
         for list in list.into_iter().chain(named) {
-            if kind_of(list).is_some() {
-                if pins.state().view.hides() {
-                    self.heed_approvals().await;
-                }
-                self.check_list(list).await?;
-            }
+            self.check_list(list).await?;
         }
         Ok(())
     }

@@ -79,6 +79,8 @@ fn a_definition_that_vanished_keeps_its_pin_and_is_accepted_when_it_is_back_unch
         ["vanished send"]
     );
     assert!(set.accepts(Kind::Tool, &tool("send", SEND)));
+    let unchanged = [tool("list", "Lists."), tool("send", SEND)];
+    assert_eq!(observed(&mut set, &unchanged), Vec::<String>::new());
     let back = [tool("list", "Lists."), tool("send", "Sends, and tells.")];
     assert_eq!(observed(&mut set, &back), ["changed send"]);
 }
