@@ -90,15 +90,16 @@ impl fmt::Debug for ChainId {
 }
 
 fn digits(bytes: &[u8], out: &mut fmt::Formatter<'_>) -> fmt::Result {
-    const DIGITS: [char; 16] = [
-        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
-    ];
-    for byte in bytes {
-        for half in [byte >> 4, byte & 15] {
-            out.write_char(DIGITS.get(usize::from(half)).copied().unwrap_or('0'))?;
-        }
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    // One write for all: a batch has three hashes in each line.
+    let mut text = [0; 64];
+    let (pairs, _) = text.as_chunks_mut::<2>();
+    for (pair, byte) in pairs.iter_mut().zip(bytes) {
+        let digit = |half: u8| DIGITS.get(usize::from(half)).copied().unwrap_or(b'0');
+        *pair = [digit(byte >> 4), digit(byte & 15)];
     }
-    Ok(())
+    let text = text.get(..bytes.len() * 2).unwrap_or_default();
+    out.write_str(std::str::from_utf8(text).unwrap_or_default())
 }
 
 /// Reads small hexadecimal digits, two for each byte, and no other spelling: one line has one text.

@@ -38,6 +38,11 @@ impl Source {
 /// Returns a text of another program as a JSON string: without live secrets, and not all of a long one.
 pub fn json(text: &str) -> String {
     let text = live::without(text); // first: half a secret would not be found
+    // Most are names, and need no escape.
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-:".contains(&byte);
+    if text.len() <= LONGEST && text.bytes().all(is_plain) {
+        return format!("\"{text}\"");
+    }
     let text: Cow<'_, str> = match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()).into(),
         None => text,

@@ -24,7 +24,7 @@ use crate::audit::time::Timestamp;
 use crate::clock::{Clock, milliseconds};
 
 /// The least time between the beginnings of two batches.
-pub const PAUSE: Duration = Duration::from_millis(20);
+pub const PAUSE: Duration = Duration::from_millis(50);
 /// The time after which a batch that failed is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 /// The time that the first batch may wait for the lock of another process.
@@ -339,13 +339,13 @@ impl Writer {
             .written
             .saturating_sub(usize::from(resumed.is_some()));
         let is_whole = appended.written == contents.len();
-        let written: usize = self
-            .unwritten
-            .lines()
-            .take(of_ours)
-            .map(|line| line.len() + 1)
-            .sum();
-        self.unwritten.drain(..written);
+        if is_whole {
+            self.unwritten.clear();
+        } else {
+            let written = self.unwritten.lines().take(of_ours);
+            let written: usize = written.map(|line| line.len() + 1).sum();
+            self.unwritten.drain(..written);
+        }
         let mut queue = self.shared.queue();
         queue.since = None;
         if is_whole && lost > 0 {
