@@ -68,12 +68,9 @@ impl Error {
     /// Returns what the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::File(error) => match error {
-                files::Error::Symlink(_) | files::Error::NotRegular(_) => {
-                    Some("--audit takes the path of a file, or of one that is not there yet".into())
-                }
-                _ => None,
-            },
+            Self::File(files::Error::Symlink(_) | files::Error::NotRegular(_)) => {
+                Some("--audit takes the path of a file, or of one that is not there yet".into())
+            }
             Self::NoHead(path) => Some(format!(
                 "name another file with --audit, or move '{}' away",
                 path.display()

@@ -246,10 +246,10 @@ impl Shared {
             let path = self.path.display();
             match self.is_best_effort {
                 true => {
-                    tracing::error!(%path, %reason, "the audit file cannot be written; calls pass all the same")
+                    tracing::error!(%path, %reason, "the audit file cannot be written; calls pass all the same");
                 }
                 false => {
-                    tracing::error!(%path, %reason, "the audit file cannot be written; calls are refused until it can")
+                    tracing::error!(%path, %reason, "the audit file cannot be written; calls are refused until it can");
                 }
             }
         }

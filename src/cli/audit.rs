@@ -15,7 +15,7 @@ pub enum AuditCommand {
     /// Checks that no line was changed, removed, added or moved, and says where
     Verify(AuditVerifyArgs),
     /// Shows the calls and decisions, those that you ask for
-    Show(AuditShowArgs),
+    Show(Box<AuditShowArgs>),
 }
 
 impl AuditCommand {

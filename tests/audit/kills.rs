@@ -146,7 +146,7 @@ fn a_chain_is_whole_whatever_byte_its_writers_are_killed_at() {
     for kill in 0..kills {
         let length = std::fs::metadata(&path).map_or(0, |it| it.len());
         // A head has 256 bytes: from there on any byte of the next lines.
-        let more = 1 + (3000.0 * mcpipe::random::fraction()) as u64;
+        let more = 1 + u64::from(mcpipe::random::bytes::<1>().unwrap()[0]) * 12;
         let mut writer = writer(&path, Some(256.max(length) + more));
         writer.wait().unwrap();
         let text = std::fs::read(&path).unwrap();

@@ -88,7 +88,7 @@ pub fn scan<R: Read + Seek>(file: &mut R, length: u64, wanted: Wanted) -> io::Re
     file.rewind()?;
     let text = file.by_ref().take(length);
     lines(&mut BufReader::with_capacity(BUFFER, text), |line| {
-        scanner.line(line)
+        scanner.line(line);
     })?;
     let at = scanner.is_at_fault();
     let mut scan = scanner.end();
@@ -138,7 +138,7 @@ struct Piece<'a> {
     is_whole: bool,
 }
 
-fn lines<R: BufRead>(file: &mut R, mut take: impl FnMut(Piece<'_>)) -> io::Result<()> {
+fn lines<R: BufRead>(file: &mut R, mut take: impl FnMut(&Piece<'_>)) -> io::Result<()> {
     let (mut text, mut is_first) = (Vec::new(), true);
     loop {
         text.clear();
@@ -148,7 +148,7 @@ fn lines<R: BufRead>(file: &mut R, mut take: impl FnMut(Piece<'_>)) -> io::Resul
         }
         let has_end = text.pop_if(|last| *last == b'\n').is_some();
         let is_cut = !has_end && u64::try_from(read).is_ok_and(|read| read >= LONGEST);
-        take(Piece {
+        take(&Piece {
             text: &text,
             has_end,
             is_first,
@@ -228,7 +228,7 @@ impl Scanner {
         }
     }
 
-    fn line(&mut self, piece: Piece<'_>) {
+    fn line(&mut self, piece: &Piece<'_>) {
         self.seen += u64::from(piece.is_first);
         let line = match piece.is_whole {
             true => Line::parse(piece.text).ok(),
@@ -238,7 +238,7 @@ impl Scanner {
         let torn = line.filter(|line| line.event == RECOVERED);
         let torn = torn.map(|line| Torn::of(line.text));
         match (&mut self.unchained, line, torn) {
-            (None, Some(line), None) => self.take(&line, &piece),
+            (None, Some(line), None) => self.take(&line, piece),
             (Some(unchained), Some(line), Some(torn))
                 if torn == Some(Torn::from(unchained.rest())) =>
             {
@@ -246,9 +246,9 @@ impl Scanner {
                 self.scan.length = self.scan.length.saturating_add(skipped);
                 self.scan.recovered += 1;
                 self.unchained = None;
-                self.take(&line, &piece);
+                self.take(&line, piece);
             }
-            (Some(unchained), ..) => unchained.push(&piece),
+            (Some(unchained), ..) => unchained.push(piece),
             (None, ..) => {
                 let mut unchained = Unchained {
                     line: self.seen,
@@ -258,7 +258,7 @@ impl Scanner {
                     has_line_end: false,
                     are_beginnings: true,
                 };
-                unchained.push(&piece);
+                unchained.push(piece);
                 self.unchained = Some(unchained);
             }
         }
