@@ -153,6 +153,8 @@ pub struct Scoped<T> {
     pub tools: Option<Pattern>,
     /// The value.
     pub value: T,
+    /// Both, as they were typed.
+    pub text: String,
 }
 
 /// A value behind the pattern and its `=`.
@@ -193,5 +195,6 @@ fn scoped<T: Value>(text: &str) -> Result<Scoped<T>, crate::cli::units::Expected
     Ok(Scoped {
         tools,
         value: T::read(value)?,
+        text: text.to_owned(),
     })
 }

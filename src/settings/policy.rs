@@ -6,10 +6,9 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crate::cli::{ParseError, PolicyArgs, PolicyLayer, RateLimitAs, Scoped, policy_of};
-use crate::policy::{Filter, Limit, Origin, Pattern, Rate, Rule, Rules};
+use crate::policy::{Filter, Limit, Origin, Pattern, Rule, Rules};
 use crate::report::Failure;
 use crate::settings::environment::Environment;
 
@@ -62,31 +61,15 @@ pub fn rules(args: &PolicyArgs, env: &Environment) -> Result<Rules, Failure> {
         validate_arguments: layers
             .switch(name!("validate-arguments"), |args| args.validate_arguments),
         max_arguments: layers.one(name!("max-arguments"), |args| args.max_arguments),
-        max_result: layers.scoped(
-            name!("max-result"),
-            |args| &args.max_results,
-            u64::to_string,
-        ),
+        max_result: layers.scoped(name!("max-result"), |args| &args.max_results),
         max_tools: layers.one(name!("max-tools"), |args| args.max_tools.map(as_size)),
         max_depth: layers.one(name!("max-depth"), |args| args.max_depth.map(as_size)),
         sanitize: layers.switch(name!("sanitize"), |args| args.sanitize),
-        rate_limit: layers.scoped(
-            name!("rate-limit"),
-            |args| &args.rate_limits,
-            |rate: &Rate| format!("{}/{}s", rate.count, rate.per.as_secs()),
-        ),
+        rate_limit: layers.scoped(name!("rate-limit"), |args| &args.rate_limits),
         rate_limit_wait: layers.is_on(WAIT, |args| args.rate_limit_wait),
         rate_limit_as_result: layers.is_on(AS, |args| args.rate_limit_as == RateLimitAs::Result),
-        max_concurrent: layers.scoped(
-            name!("max-concurrent"),
-            |args| &args.max_concurrent,
-            u32::to_string,
-        ),
-        call_timeout: layers.scoped(
-            name!("call-timeout"),
-            |args| &args.call_timeouts,
-            |time: &Duration| time.as_secs_f64().to_string(),
-        ),
+        max_concurrent: layers.scoped(name!("max-concurrent"), |args| &args.max_concurrent),
+        call_timeout: layers.scoped(name!("call-timeout"), |args| &args.call_timeouts),
         circuit_breaker: layers.one(name!("circuit-breaker"), |args| args.circuit_breaker),
         dry_run: layers.is_on(DRY_RUN, |args| args.policy_dry_run),
     })
@@ -373,18 +356,11 @@ impl<'a> Layers<'a> {
         &self,
         name: Name,
         given: impl Fn(&PolicyArgs) -> &Vec<Scoped<T>>,
-        text: impl Fn(&T) -> String,
     ) -> Vec<Limit<T>> {
-        let limit = |layer: &Layer<'_>, at: usize, Scoped { tools, value }: &Scoped<T>| {
-            let written = match tools {
-                Some(tools) => format!("{}={}", tools.text(), text(value)),
-                None => text(value),
-            };
-            Limit {
-                tools: tools.clone(),
-                rule: layer.rule(name, at, written),
-                value: value.clone(),
-            }
+        let limit = |layer: &Layer<'_>, at: usize, given: &Scoped<T>| Limit {
+            tools: given.tools.clone(),
+            rule: layer.rule(name, at, given.text.clone()),
+            value: given.value.clone(),
         };
         let mut limits = Vec::new();
         for layer in self.all() {

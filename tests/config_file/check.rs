@@ -69,7 +69,7 @@ For https://MCP.example.com:443/mcp?…:
   deny-tool = drop_*                           # mcpipe.toml:14
   deny-tool = delete_*                         # mcpipe.toml:4
   ignore-tool = c                              # MCPIPE_IGNORE_TOOL
-  rate-limit = drop_*=5/60s                    # mcpipe.toml:15";
+  rate-limit = drop_*=5/m                      # mcpipe.toml:15";
     assert_eq!(found.join("\n"), wanted);
 }
 

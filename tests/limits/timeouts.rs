@@ -6,7 +6,7 @@ use mcpipe::policy::Rules;
 use serde_json::{Value, json};
 
 use super::{call, limited};
-use crate::support::host::{INITIALIZE, InProcess, Process, call_timeout, limit};
+use crate::support::host::{INITIALIZE, InProcess, Process, limit};
 use crate::support::memory::Memory;
 use crate::support::remote::{Reply, Server, Step, ordinary};
 
@@ -80,32 +80,26 @@ async fn a_call_that_had_no_turn_was_not_sent_and_may_be_sent_again() {
         "POST tools/call" => ordinary(ask).after(Step::forever()),
         _ => ordinary(ask),
     });
+    let limit = |tool, seconds| limit("call-timeout", Some(tool), Duration::from_secs(seconds));
     let rules = Rules {
-        call_timeout: call_timeout(Duration::from_secs(10)),
+        call_timeout: vec![limit("long", 30), limit("short", 10)],
         ..Rules::default()
     };
     let mut settings = limited(home.path(), rules);
     settings.max_in_flight = 1;
     let mut host = InProcess::opened(remote.remote(), settings).await;
-    for id in [1, 2] {
-        host.send(call(id, "x")).await;
+    for (id, tool) in [(1, "long"), (2, "short")] {
+        host.send(call(id, tool)).await;
     }
-    let mut answers = vec![host.next_json().await, host.next_json().await];
-    answers.sort_by_key(|answer| answer["id"].as_u64());
-    let told = |answer: &Value, name: &str| answer["error"]["data"][name].clone();
-    assert_eq!(
-        (told(&answers[0], "stage"), told(&answers[0], "retryable")),
-        (json!("response"), json!(false))
-    );
-    assert_eq!(
-        (told(&answers[1], "stage"), told(&answers[1], "retryable")),
-        (json!("turn"), json!(true))
-    );
-    let message = answers[1]["error"]["message"].as_str().unwrap();
-    assert!(
-        message.ends_with("it still waited for its turn (--max-in-flight), and was not sent."),
-        "{message}"
-    );
+    for (id, stage) in [(2, "turn"), (1, "response")] {
+        let answer = host.next_json().await;
+        let data = &answer["error"]["data"];
+        assert_eq!((&answer["id"], &data["stage"]), (&json!(id), &json!(stage)));
+        assert_eq!(data["retryable"], stage == "turn", "{answer}");
+        let message = answer["error"]["message"].as_str().unwrap();
+        let unsent = "it still waited for its turn (--max-in-flight), and was not sent.";
+        assert_eq!(message.ends_with(unsent), stage == "turn", "{message}");
+    }
     assert_eq!(remote.count("POST tools/call"), 1);
 }
 

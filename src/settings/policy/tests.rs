@@ -101,7 +101,7 @@ fn denials_and_limits_of_all_layers_add_up() {
     );
     assert_eq!(
         limits(&rules.rate_limit),
-        ["rate-limit 5/60s --rate-limit", "rate-limit x=1/1s /user:1"]
+        ["rate-limit 5/m --rate-limit", "rate-limit x=1/s /user:1"]
     );
 }
 
