@@ -313,7 +313,7 @@ async fn the_first_tools_are_shown_and_the_rest_is_neither_listed_nor_called() {
             .collect();
         assert_eq!(called, ["c"], "{pair}");
         let said = host.process.closed().await.stderr;
-        let wanted = "3 of the server's tools are shown, and 1 are left out (rule: max-tools 3, from --max-tools): d.";
+        let wanted = "3 of the server's tools are shown, 1 left out (rule: max-tools 3, from --max-tools): d.";
         assert_eq!(said.matches(wanted).count(), 1, "{pair}: {said}");
     }
 }
@@ -381,7 +381,7 @@ async fn a_dry_run_says_so_and_hides_nothing() {
     assert!(answer.get("result").is_some(), "{answer}");
     let said = host.process.closed().await.stderr;
     assert!(
-        said.contains("would be so: 1 of the server's tools are shown, and 4 are left out"),
+        said.contains("would be so: 1 of the server's tools are shown, 4 left out"),
         "{said}"
     );
     assert!(

@@ -122,7 +122,7 @@ impl ToolLimits {
         let mut sentences = Vec::new();
         if let Some((most, rule)) = self.most.as_ref().filter(|_| !left_out.is_empty()) {
             sentences.push(format!(
-                "{} of the server's tools are shown, and {} are left out (rule: {}, from {}): {}.",
+                "{} of the server's tools are shown, {} left out (rule: {}, from {}): {}.",
                 self.shown.len().min(*most),
                 left_out.len(),
                 rule.text(),
@@ -134,7 +134,7 @@ impl ToolLimits {
             let mut deep: Vec<&str> = self.deep.keys().map(String::as_str).collect();
             deep.sort_unstable();
             sentences.push(format!(
-                "{} tools are left out because their definitions are nested too deep (rule: {}, from {}): {}.",
+                "Left out are tools whose definitions are nested too deep, {} in all (rule: {}, from {}): {}.",
                 deep.len(),
                 limit.rule.text(),
                 limit.rule.origin,
@@ -311,7 +311,7 @@ mod tests {
         let said = page(&mut limits, Some("3"), "e", None);
         assert_eq!(
             said,
-            "3 of the server's tools are shown, and 2 are left out (rule: max 3, from --max): d, e."
+            "3 of the server's tools are shown, 2 left out (rule: max 3, from --max): d, e."
         );
         assert_eq!(shown(&limits, "a b c d e D hidden"), "a b c");
         let refusal = limits.decide("d").unwrap_err();
@@ -366,7 +366,7 @@ mod tests {
         let said = limits.take_page(None, &tools, None).unwrap();
         assert_eq!(
             said,
-            "2 tools are left out because their definitions are nested too deep (rule: max 3, from --max): deep, flat_b."
+            "Left out are tools whose definitions are nested too deep, 2 in all (rule: max 3, from --max): deep, flat_b."
         );
         assert_eq!(
             shown(&limits, "a deep DEEP flat_a flat_b other"),

@@ -408,7 +408,16 @@ fn a_scan_of_anything_ends() {
 /// Each of these once cost time that grows with the square of its length.
 #[test]
 fn texts_of_beginnings_without_ends_are_read_once() {
-    for unit in ["sk-", "data:a/", "eyJ.", "&#", "mcp__", "-----BEGIN ", "%4", "\\x4"] {
+    for unit in [
+        "sk-",
+        "data:a/",
+        "eyJ.",
+        "&#",
+        "mcp__",
+        "-----BEGIN ",
+        "%4",
+        "\\x4",
+    ] {
         let text = unit.repeat(400_000 / unit.len());
         scanned(&json!({"name": "add", "description": text}));
     }
