@@ -264,6 +264,11 @@ mod tests {
 
     const URL: &str = "https://a.example/mcp";
 
+    #[expect(clippy::disallowed_methods, reason = "files have the disk's time")]
+    fn now() -> SystemTime {
+        SystemTime::now()
+    }
+
     fn store(home: &Path) -> ResultStore {
         ResultStore::about(Some(home), URL, "default")
     }
@@ -284,7 +289,7 @@ mod tests {
     #[test]
     fn a_result_is_read_by_bridges_of_the_same_server_and_account_only() {
         let home = tempfile::tempdir().unwrap();
-        let now = SystemTime::now();
+        let now = self::now();
         let id = keep(&store(home.path()), "abcdef", now);
         assert_eq!(read(&store(home.path()), &id).unwrap(), "abcdef");
         let part = store(home.path()).read(&id, "result.json", 2, 3).unwrap();
@@ -302,7 +307,7 @@ mod tests {
     fn names_cannot_lead_elsewhere() {
         let home = tempfile::tempdir().unwrap();
         let store = store(home.path());
-        let id = keep(&store, "x", SystemTime::now());
+        let id = keep(&store, "x", now());
         for (id, name) in [
             (&*id, "../result.json"),
             (&*id, "..%2fresult.json"),
@@ -328,9 +333,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let store = store(home.path());
         let (id, directory) = store.place().unwrap();
-        store
-            .keep(&id, &[("0.txt", b"x")], SystemTime::now())
-            .unwrap();
+        store.keep(&id, &[("0.txt", b"x")], now()).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         let file = directory.join("0.txt");
         assert_eq!((mode(&file), mode(&directory)), (0o600, 0o700));
@@ -347,7 +350,7 @@ mod tests {
     #[test]
     fn old_results_go_and_new_ones_of_other_bridges_stay() {
         let home = tempfile::tempdir().unwrap();
-        let now = SystemTime::now();
+        let now = self::now();
         let (one, other) = (store(home.path()), store(home.path()));
         let first = keep(&one, "first", now);
         let theirs = keep(&other, "theirs", now);
@@ -367,7 +370,7 @@ mod tests {
     fn what_a_dead_bridge_left_unfinished_goes() {
         let home = tempfile::tempdir().unwrap();
         let store = store(home.path());
-        let now = SystemTime::now();
+        let now = self::now();
         keep(&store, "x", now);
         let left = store.scope_directory().unwrap().join(".unfinished-1");
         fs::create_dir(&left).unwrap();
@@ -385,7 +388,7 @@ mod tests {
         fs::create_dir_all(root.parent().unwrap()).unwrap();
         fs::write(root, "in the way").unwrap();
         let (id, _) = store.place().unwrap();
-        let kept = store.keep(&id, &[("a.txt", b"x")], SystemTime::now());
+        let kept = store.keep(&id, &[("a.txt", b"x")], now());
         assert!(!kept.unwrap_err().to_string().is_empty());
         assert_eq!(store.read(&id, "a.txt", 0, 1).unwrap(), None);
         let nowhere = ResultStore::nowhere();

@@ -48,13 +48,18 @@ fn limited<'a>(
             max_result: limits.into_iter().collect(),
             ..Rules::default()
         };
-        settings.now = SystemTime::now;
+        settings.now = now;
         settings.results = Arc::new(ResultStore::about(
             Some(home),
             "https://a.example/mcp",
             "default",
         ));
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "files have the disk's time")]
+fn now() -> SystemTime {
+    SystemTime::now()
 }
 
 /// A server whose tools, prompts and resources give the result that their name says.
@@ -392,24 +397,81 @@ async fn the_result_of_a_task_has_the_limit_of_its_tool() {
     );
 }
 
-/// 100 MB, in memory: the time that it takes is said and not judged.
+/// In revision 2026-07-28 the result of a call stands within the answer about its task.
+#[tokio::test(start_paused = true)]
+async fn the_result_within_a_task_has_the_limit_of_its_tool() {
+    for is_nested in [false, true] {
+        let home = tempfile::tempdir().unwrap();
+        let pair = (Era::Modern, Era::Modern);
+        let server = server(
+            pair.1,
+            r#"{"tools":{},"extensions":{"io.modelcontextprotocol/tasks":{}}}"#,
+            move |frame: &Frame| {
+                let state = r#""taskId":"t1","createdAt":"2026-01-01T00:00:00Z","lastUpdatedAt":"2026-01-01T00:00:00Z","ttlMs":60000"#;
+                Some(match frame.method()? {
+                    "tools/call" => {
+                        format!(r#"{{"resultType":"task",{state},"status":"working"}}"#)
+                    }
+                    "tasks/get" => {
+                        let task = format!(r#"{state},"status":"completed","result":{}"#, large());
+                        match is_nested {
+                            false => format!("{{{task}}}"),
+                            true => format!(r#"{{"task":{{{task}}}}}"#),
+                        }
+                    }
+                    _ => return None,
+                })
+            },
+        );
+        let limits = [limit(Some("large"), LIMIT)];
+        let mut host = Pair::open(pair, &server, limited(home.path(), limits)).await;
+        let answer = host.ask("tools/call", call("large")).await;
+        assert_eq!(answer["result"]["taskId"], "t1", "{answer}");
+        let answer = host.ask("tasks/get", json!({"taskId":"t1"})).await;
+        assert!(answer["result"].to_string().len() <= 4000);
+        let task = match is_nested {
+            false => &answer["result"],
+            true => &answer["result"]["task"],
+        };
+        assert_eq!(
+            (&task["status"], &task["taskId"]),
+            (&json!("completed"), &json!("t1"))
+        );
+        let content = task["result"]["content"].as_array().unwrap();
+        let note = content.last().unwrap()["text"].as_str().unwrap();
+        let (bytes, _) = read_all(&mut host, &uri_in(note, "result.json")).await;
+        assert_eq!(String::from_utf8(bytes).unwrap(), large());
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the size of the result is the caller's to say"
+)]
+fn megabytes() -> usize {
+    std::env::var("MCPIPE_RESULT_MB").map_or(20, |text| text.parse().unwrap())
+}
+
+/// `MCPIPE_RESULT_MB` makes it larger (default 20). The time that it takes is said and not judged.
 #[tokio::test]
-async fn a_result_of_100_megabytes_is_kept_and_its_head_arrives() {
+async fn a_result_of_many_megabytes_is_kept_and_its_head_arrives() {
+    let megabytes = megabytes();
+    let size = megabytes * 1_000_000;
     let home = tempfile::tempdir().unwrap();
     let pair = (Era::Legacy, Era::Legacy);
-    let server = server(pair.1, r#"{"tools":{}}"#, |frame: &Frame| {
-        let text = "0123456789".repeat(10_000_000);
+    let server = server(pair.1, r#"{"tools":{}}"#, move |frame: &Frame| {
+        let text = "0123456789".repeat(size / 10);
         let result = format!(r#"{{"content":[{{"type":"text","text":"{text}"}}]}}"#);
         (frame.method()? == "tools/call").then_some(result)
     });
     let limits = [limit(None, LIMIT)];
     let mut host = Pair::open(pair, &server, limited(home.path(), limits)).await;
-    let before = std::time::Instant::now();
+    let before = tokio::time::Instant::now();
     let answer = host.ask("tools/call", call("x")).await;
-    println!("100 MB in {:?}", before.elapsed());
+    println!("{megabytes} MB in {:?}", before.elapsed());
     let text = answer["result"]["content"][0]["text"].as_str().unwrap();
-    assert!(text.contains("of 100000000 bytes"), "{text}");
-    let last = uri_in(text, "/0.txt") + "?offset=99999990";
+    assert!(text.contains(&format!("of {size} bytes")), "{text}");
+    let last = uri_in(text, "/0.txt") + &format!("?offset={}", size - 10);
     let (bytes, pages) = read_all(&mut host, &last).await;
     assert_eq!((bytes.as_slice(), pages), (&b"0123456789"[..], 1));
 }

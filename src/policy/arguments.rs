@@ -5,8 +5,8 @@
 //! refused. `format` is a remark and not a rule, as 2020-12 has it by default: what a server takes for a date is its own
 //! affair. Numbers beyond 64 bits are judged as far as that is certain.
 //!
-//! The time that an evaluation takes cannot be bounded from within. [`Schema::work`] says beforehand how much it can be;
-//! the caller bounds the time of what is not little, on another thread.
+//! The time that an evaluation takes cannot be bounded from within. [`Schema::is_little_work`] says beforehand whether it is
+//! little; the caller bounds the time of what is not, on another thread.
 
 mod decimal;
 mod faults;
@@ -24,7 +24,7 @@ use serde_json::{Map, Value};
 use crate::text::plain;
 use decimal::Decimal;
 use instance::{Instance, MAX_DEPTH, Unread};
-use work::Shape;
+use work::{Shape, Work};
 
 /// The bytes that a schema may have.
 pub const MAX_SCHEMA: usize = 1 << 20;
@@ -36,8 +36,12 @@ const MAX_PATTERN: usize = 1 << 20;
 const STACK_PER_LEVEL: usize = 4096;
 /// The bytes of a stack that is not asked for: an evaluation that might need more is refused.
 const MAX_STACK: usize = 256 << 20;
-/// The work up to which it is said what is wrong, beside that something is: a sentence is built for each fault.
-const MAX_EXPLAINED: u64 = 2_000_000;
+/// The steps up to which it is said what is wrong, beside that something is: a fault may be built at each.
+const MAX_EXPLAINED: u64 = 200_000;
+/// The steps, each over all of the arguments, that are little: some hundred microseconds.
+const LITTLE: u64 = 200_000;
+/// The subschemas within one another for which any thread's stack is enough.
+const SHALLOW: usize = 100;
 
 /// A tool's schema, ready to judge arguments.
 pub struct Schema {
@@ -48,7 +52,7 @@ pub struct Schema {
     shape: Shape,
     levels: usize,
     /// The work for arguments of each depth, once it is known.
-    work: Vec<OnceLock<u64>>,
+    work: Vec<OnceLock<Work>>,
 }
 
 /// The arguments of a call, read.
@@ -205,33 +209,37 @@ impl Schema {
         })
     }
 
-    /// Returns the most work that it can be to judge these arguments, in steps of some nanoseconds; `u64::MAX` where that
-    /// cannot be said.
-    pub fn work(&self, arguments: &Arguments) -> u64 {
-        let known = self.work.get(arguments.read.depth);
-        let each = known.map_or(u64::MAX, |known| {
-            *known.get_or_init(|| self.shape.work(&self.text, arguments.read.depth))
-        });
+    fn work(&self, arguments: &Arguments) -> Work {
+        let depth = arguments.read.depth;
+        self.work.get(depth).map_or(Work::UNKNOWN, |known| {
+            *known.get_or_init(|| self.shape.work(&self.text, depth))
+        })
+    }
+
+    /// Says whether it takes little time and little stack to judge these arguments.
+    pub fn is_little_work(&self, arguments: &Arguments) -> bool {
+        let work = self.work(arguments);
         // A pattern reads all of a string, and an element is compared with the others.
         let length = u64::try_from(arguments.length).unwrap_or(u64::MAX);
-        each.saturating_mul(length.saturating_add(16))
+        let steps = work.steps.saturating_mul(length.saturating_add(16));
+        steps <= LITTLE && work.levels <= SHALLOW && !self.shape.has_costly_pattern
     }
 
     /// Returns the bytes of stack that it takes to judge these arguments; `None` where that is more than is given.
     pub fn stack(&self, arguments: &Arguments) -> Option<usize> {
-        let times = match self.shape.references {
-            0 => 1,
-            _ => arguments.read.depth + 1,
+        let levels = match self.work(arguments).levels {
+            // A reference that comes back to itself is followed once for each value.
+            usize::MAX => self.levels.saturating_mul(arguments.read.depth + 1),
+            levels => levels,
         };
-        let needed = self
-            .levels
-            .saturating_mul(times)
+        let needed = levels
             .saturating_mul(STACK_PER_LEVEL)
             .saturating_add(1 << 20);
         (needed <= MAX_STACK).then_some(needed)
     }
 
-    /// Judges arguments. Takes as long as [`Schema::work`] says, and as much stack as [`Schema::stack`] says.
+    /// Judges arguments. May take for ever where [`Schema::is_little_work`] does not say otherwise, and takes as much stack as
+    /// [`Schema::stack`] says.
     ///
     /// # Errors
     /// [`Unjudged::Pattern`].
@@ -240,7 +248,8 @@ impl Schema {
         if self.validator.is_valid(&read.value) {
             return Ok(Judgement::Fit);
         }
-        if self.work(arguments) > MAX_EXPLAINED {
+        let values = u64::try_from(read.values).unwrap_or(u64::MAX);
+        if self.work(arguments).steps.saturating_mul(values) > MAX_EXPLAINED {
             let is_certain = self.is_exact && read.inexact.is_empty();
             return Ok(match is_certain {
                 true => Judgement::Faulty(

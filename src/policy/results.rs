@@ -162,7 +162,7 @@ impl<'a> Shortener<'a> {
         }
     }
 
-    fn leave_out(&mut self, name: String) {
+    fn leave_out(&mut self, name: &str) {
         match self.left_out.len() < MAX_NAMED {
             true => self.left_out.push(name.chars().take(32).collect()),
             false => self.others_left_out += 1,
@@ -212,7 +212,7 @@ impl<'a> Shortener<'a> {
             let length = object.get(&name).map_or(0, str::len) + name.len() + 4;
             if length > most || !self.room.takes(length) {
                 object.remove(&name);
-                self.leave_out(name);
+                self.leave_out(&name);
             }
         }
     }
@@ -249,7 +249,7 @@ impl<'a> Shortener<'a> {
         for (at, block) in elements(&content).iter().enumerate() {
             match self.block(block, at) {
                 Some(block) => blocks.push(block),
-                None => self.leave_out(format!("content {at}")),
+                None => self.leave_out(&format!("content {at}")),
             }
         }
         blocks.push(text_block(&self.note()));
@@ -332,17 +332,22 @@ impl<'a> Shortener<'a> {
         );
         let block = match self.uri(&name).filter(|_| self.wanted.has_links) {
             Some(uri) => {
-                let mut link = json!({
-                    "type": "resource_link",
-                    "uri": uri,
-                    "name": name,
-                    "description": said,
-                    "size": size,
-                });
-                if !media.is_empty() {
-                    link["mimeType"] = Value::from(media);
+                let mut link = Object::default();
+                link.set("type", "\"resource_link\"");
+                let media = Some(media).filter(|media| !media.is_empty());
+                let texts = [
+                    ("uri", Some(uri)),
+                    ("name", Some(name.clone())),
+                    ("description", Some(said)),
+                    ("mimeType", media),
+                ];
+                for (member, text) in texts {
+                    if let Some(text) = text {
+                        link.set(member, Value::from(text).to_string());
+                    }
                 }
-                link.to_string()
+                link.set("size", size.to_string());
+                link.text()
             }
             None => text_block(&format!("[mcpipe: {said}]")),
         };
@@ -362,7 +367,7 @@ impl<'a> Shortener<'a> {
             };
             match message {
                 Some(message) => kept.push(message),
-                None => self.leave_out(format!("message {at}")),
+                None => self.leave_out(&format!("message {at}")),
             }
         }
         let note = text_block(&self.note());
@@ -396,7 +401,7 @@ impl<'a> Shortener<'a> {
             uri = uri.or(of);
             match content {
                 Some(content) => kept.push(content),
-                None => self.leave_out(format!("content {at}")),
+                None => self.leave_out(&format!("content {at}")),
             }
         }
         let uri = self.uri(WHOLE).or(uri).unwrap_or_default();

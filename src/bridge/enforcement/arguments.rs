@@ -12,8 +12,6 @@ use crate::policy::arguments::{Arguments, Judgement, Schema, Unjudged};
 use crate::policy::{Limit, Refusal, Rule};
 use crate::text::printable;
 
-/// The work, as [`Schema::work`] counts it, that is done in the loop: some hundred microseconds.
-const LITTLE: u64 = 200_000;
 /// The bytes of arguments that are read in the loop.
 const SHORT: usize = 64 * 1024;
 /// The stack of a thread that compiles.
@@ -73,7 +71,7 @@ impl Enforcement {
         let text = call.param("arguments");
         if text.is_none_or(|text| text.len() <= SHORT) {
             let read = Arguments::read(text).map_err(|reason| refused(rule, tool, &reason))?;
-            if schema.work(&read) <= LITTLE {
+            if schema.is_little_work(&read) {
                 return verdict(rule, tool, schema.judge(&read));
             }
         }

@@ -257,7 +257,8 @@ fn doubling(steps: usize) -> String {
 #[test]
 fn a_schema_that_doubles_at_each_step_is_much_work() {
     let arguments = Arguments::read(Some("{}")).unwrap();
-    assert!(schema(&doubling(40)).work(&arguments) > 1 << 40);
+    assert!(!schema(&doubling(40)).is_little_work(&arguments));
+    assert!(schema(FILE).is_little_work(&arguments));
     let schema = schema(&doubling(17));
     match schema.judge(&arguments) {
         Ok(Judgement::Faulty(fault)) => assert!(fault.contains("too intricate"), "{fault}"),
@@ -280,34 +281,51 @@ fn schemas_that_come_back_to_themselves_end() {
 
 #[test]
 fn a_long_chain_of_references_has_the_stack_that_it_is_said_to_need() {
-    let links = 3000;
-    let chain: Vec<_> = (0..links)
-        .map(|at| {
-            format!(
-                r##""s{at}":{{"allOf":[{{"$ref":"#/$defs/s{}"}}]}}"##,
-                at + 1
-            )
-        })
+    for links in [20, 200, 3000] {
+        let chain: Vec<_> = (0..links)
+            .map(|at| {
+                format!(
+                    r##""s{at}":{{"allOf":[{{"$ref":"#/$defs/s{}"}}]}}"##,
+                    at + 1
+                )
+            })
+            .collect();
+        let text = format!(
+            r##"{{"properties":{{"next":{{"$ref":"#"}}}},"$ref":"#/$defs/s0","$defs":{{{},"s{links}":{{"required":["x"]}}}}}}"##,
+            chain.join(",")
+        );
+        let arguments = Arguments::read(Some("{}")).unwrap();
+        let stack = std::thread::Builder::new()
+            .stack_size(64 << 20)
+            .spawn(move || {
+                let schema = schema(&text);
+                let stack = schema.stack(&arguments).unwrap();
+                (schema, arguments, stack)
+            });
+        let (schema, arguments, stack) = stack.unwrap().join().unwrap();
+        let judge = move || schema.judge(&arguments);
+        let judged = std::thread::Builder::new().stack_size(stack).spawn(judge);
+        assert!(matches!(
+            judged.unwrap().join().unwrap(),
+            Ok(Judgement::Faulty(_))
+        ));
+    }
+}
+
+#[test]
+fn long_arguments_and_many_definitions_are_explained_too() {
+    let definitions: Vec<_> = (0..60)
+        .map(|at| format!(r##""d{at}":{{"type":"object","properties":{{"next":{{"$ref":"#/$defs/d{}"}},"text":{{"type":"string"}}}}}}"##, at + 1))
         .collect();
-    let text = format!(
-        r##"{{"properties":{{"next":{{"$ref":"#"}}}},"$ref":"#/$defs/s0","$defs":{{{},"s{links}":{{"required":["x"]}}}}}}"##,
-        chain.join(",")
+    let schema = format!(
+        r##"{{"type":"object","required":["path"],"properties":{{"first":{{"$ref":"#/$defs/d0"}}}},"$defs":{{{},"d60":{{}}}}}}"##,
+        definitions.join(",")
     );
-    let arguments = Arguments::read(Some("{}")).unwrap();
-    let stack = std::thread::Builder::new()
-        .stack_size(64 << 20)
-        .spawn(move || {
-            let schema = schema(&text);
-            let stack = schema.stack(&arguments).unwrap();
-            (schema, arguments, stack)
-        });
-    let (schema, arguments, stack) = stack.unwrap().join().unwrap();
-    let judge = move || schema.judge(&arguments);
-    let judged = std::thread::Builder::new().stack_size(stack).spawn(judge);
-    assert!(matches!(
-        judged.unwrap().join().unwrap(),
-        Ok(Judgement::Faulty(_))
-    ));
+    let arguments = format!(
+        r#"{{"first":{{"next":{{"text":"{}"}}}}}}"#,
+        "x".repeat(500_000)
+    );
+    assert!(fault(&schema, &arguments).contains("\"path\" is missing"));
 }
 
 #[test]
@@ -320,6 +338,11 @@ fn patterns_cannot_take_for_ever() {
     }
     let plain = r#"{"properties":{"a":{"pattern":"^(a+)+$"}}}"#;
     fault(plain, &format!(r#"{{"a":"{}b"}}"#, "a".repeat(5000)));
+    // What is wrong is told all the same.
+    let ahead = r#"{"required":["a"],"properties":{"a":{"pattern":"^(?!x)"}}}"#;
+    let arguments = Arguments::read(None).unwrap();
+    assert!(!schema(ahead).is_little_work(&arguments));
+    assert!(fault(ahead, "{}").contains("\"a\" is missing"));
     let ecma = r#"{"properties":{"a":{"pattern":"^\\p{Lu}\\d(?!x)[\\w-]+$"}}}"#;
     fits(ecma, r#"{"a":"A1-b"}"#);
 }

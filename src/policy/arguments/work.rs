@@ -41,6 +41,35 @@ const ASIDE: [&str; 7] = [
 /// Keywords that evaluate what stands beside them a second time.
 const TWICE: [&str; 2] = ["unevaluatedItems", "unevaluatedProperties"];
 
+/// The work of an evaluation, at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Work {
+    /// The subschemas that are evaluated.
+    pub(super) steps: u64,
+    /// The subschemas that are evaluated within one another.
+    pub(super) levels: usize,
+}
+
+impl Work {
+    /// More than can be said.
+    pub(super) const UNKNOWN: Self = Self {
+        steps: u64::MAX,
+        levels: usize::MAX,
+    };
+    const ONE: Self = Self {
+        steps: 1,
+        levels: 1,
+    };
+
+    /// Adds the work of a part.
+    fn and(self, part: Self) -> Self {
+        Self {
+            steps: self.steps.saturating_add(part.steps),
+            levels: self.levels.max(part.levels.saturating_add(1)),
+        }
+    }
+}
+
 /// The parts of a schema that its references name.
 #[derive(Debug)]
 pub(super) struct Shape {
@@ -49,7 +78,7 @@ pub(super) struct Shape {
     /// The number of different references.
     pub(super) references: usize,
     /// True where a pattern needs more than one pass over a string: it looks around, or repeats what it found.
-    has_costly_pattern: bool,
+    pub(super) has_costly_pattern: bool,
     anchors: HashMap<String, String>,
 }
 
@@ -126,11 +155,11 @@ impl Shape {
         root.pointer(self.anchors.get(fragment)?)
     }
 
-    /// Returns how many times a subschema is evaluated with one value, and with those on the way from it to any value below,
-    /// at most, `depth` levels deep. `u64::MAX` stands for more than can be said.
-    pub(super) fn work(&self, schema: &Value, depth: usize) -> u64 {
-        if !self.is_closed || self.has_costly_pattern {
-            return u64::MAX;
+    /// Returns the work that it is to evaluate a schema with one value and with those on the way from it to any value below,
+    /// `depth` levels deep.
+    pub(super) fn work(&self, schema: &Value, depth: usize) -> Work {
+        if !self.is_closed {
+            return Work::UNKNOWN;
         }
         let mut count = Count {
             shape: self,
@@ -150,21 +179,21 @@ struct Count<'a> {
     shape: &'a Shape,
     root: &'a Value,
     /// The answers by the address of a subschema and the depth; none for one that is being counted.
-    known: HashMap<(*const Value, usize), Option<u64>>,
+    known: HashMap<(*const Value, usize), Option<Work>>,
     chain: usize,
 }
 
 impl Count<'_> {
-    fn of(&mut self, schema: &Value, depth: usize) -> u64 {
+    fn of(&mut self, schema: &Value, depth: usize) -> Work {
         let key = (std::ptr::from_ref(schema), depth);
         match self.known.get(&key) {
             Some(Some(work)) => return *work,
             // A reference back to itself, for the same value.
-            Some(None) => return u64::MAX,
+            Some(None) => return Work::UNKNOWN,
             None => {}
         }
         if self.known.len() >= MAX_STATES || self.chain >= MAX_CHAIN {
-            return u64::MAX;
+            return Work::UNKNOWN;
         }
         self.known.insert(key, None);
         self.chain += 1;
@@ -172,46 +201,48 @@ impl Count<'_> {
             Value::Object(members) => self.of_members(members, depth),
             Value::Array(elements) => elements
                 .iter()
-                .fold(1, |sum: u64, it| sum.saturating_add(self.of(it, depth))),
-            _ => 1,
+                .fold(Work::ONE, |sum, it| sum.and(self.of(it, depth))),
+            _ => Work::ONE,
         };
         self.chain -= 1;
         self.known.insert(key, Some(work));
         work
     }
 
-    fn of_members(&mut self, members: &Map<String, Value>, depth: usize) -> u64 {
-        let mut sum: u64 = 1;
+    fn of_members(&mut self, members: &Map<String, Value>, depth: usize) -> Work {
+        let mut sum = Work::ONE;
         for (name, value) in members {
             let name = name.as_str();
             let part = match value {
-                _ if ASIDE.contains(&name) => 1,
+                _ if ASIDE.contains(&name) => Work::ONE,
                 Value::String(reference) if name.starts_with('$') && name.ends_with("ef") => {
                     match self.shape.target(self.root, reference) {
                         Some(target) => self.of(target, depth),
-                        None => u64::MAX,
+                        None => Work::UNKNOWN,
                     }
                 }
                 _ if BELOW.contains(&name) => match depth.checked_sub(1) {
                     Some(below) => self.of_keyword(name, value, below),
-                    None => 1,
+                    None => Work::ONE,
                 },
                 _ => self.of_keyword(name, value, depth),
             };
-            sum = sum.saturating_add(part);
+            sum = sum.and(part);
         }
-        let is_twice = TWICE.iter().any(|name| members.contains_key(*name));
-        sum.saturating_mul(if is_twice { 2 } else { 1 })
+        if TWICE.iter().any(|name| members.contains_key(*name)) {
+            sum.steps = sum.steps.saturating_mul(2);
+        }
+        sum
     }
 }
 
 impl Count<'_> {
     /// Counts the value of a keyword: schemas by name, or one schema, or an array of them.
-    fn of_keyword(&mut self, name: &str, value: &Value, depth: usize) -> u64 {
+    fn of_keyword(&mut self, name: &str, value: &Value, depth: usize) -> Work {
         match value {
             Value::Object(schemas) if BY_NAME.contains(&name) => schemas
                 .values()
-                .fold(1, |sum: u64, it| sum.saturating_add(self.of(it, depth))),
+                .fold(Work::ONE, |sum, it| sum.and(self.of(it, depth))),
             _ => self.of(value, depth),
         }
     }
@@ -242,7 +273,7 @@ mod tests {
     use serde_json::json;
 
     fn work(schema: &Value, depth: usize) -> u64 {
-        Shape::of(schema).work(schema, depth)
+        Shape::of(schema).work(schema, depth).steps
     }
 
     #[test]
@@ -274,6 +305,15 @@ mod tests {
     }
 
     #[test]
+    fn levels_are_counted_through_references() {
+        let schema = json!({"$ref":"#/$defs/a","$defs":{"a":{"allOf":[{"$ref":"#/$defs/b"}]},"b":{"type":"null"}}});
+        let work = Shape::of(&schema).work(&schema, 1);
+        assert!((5..9).contains(&work.levels), "{work:?}");
+        let looks_ahead = json!({"properties":{"a":{"pattern":"^(?!a)"}}});
+        assert!(Shape::of(&looks_ahead).has_costly_pattern);
+    }
+
+    #[test]
     fn a_tree_is_as_much_work_as_the_value_is_deep() {
         let schema = json!({"$ref":"#/$defs/node","$defs":{"node":{"properties":{
             "left":{"$ref":"#/$defs/node"},"right":{"$ref":"#/$defs/node"}}}}});
@@ -288,7 +328,6 @@ mod tests {
             json!({"allOf":[{"$ref":"#/$defs/a"}],"$defs":{"a":{"anyOf":[{"$ref":"#/$defs/a"}]}}}),
             json!({"$ref":"https://example.com/schema"}),
             json!({"properties":{"a":{"$id":"https://example.com/a","$ref":"#/b"}}}),
-            json!({"pattern":"^(?!a)"}),
         ] {
             assert_eq!(work(&schema, 3), u64::MAX, "{schema}");
         }

@@ -102,7 +102,7 @@ pub fn page(base: &str, bytes: &[u8], offset: u64, total: u64, limit: usize) -> 
         0 => base.to_owned(),
         offset => format!("{base}?offset={offset}"),
     };
-    let (mut content, taken) = match is_text(end) {
+    let (kind, content, taken) = match is_text(end) {
         true => {
             let begins = bytes.iter().take_while(|byte| is_within(**byte)).count();
             let bytes = bytes.get(begins..).unwrap_or_default();
@@ -113,17 +113,16 @@ pub fn page(base: &str, bytes: &[u8], offset: u64, total: u64, limit: usize) -> 
                 true => bytes.len(),
                 false => head.text.len(),
             };
-            (json!({ "text": head.text }), begins + taken)
+            ("text", head.text.to_owned(), begins + taken)
         }
         false => {
             // Whole groups, so that no page but the last has padding.
             let most = room / 4 * 3;
             let page = bytes.get(..most.min(bytes.len())).unwrap_or_default();
-            (json!({ "blob": encoded(page) }), page.len())
+            ("blob", encoded(page), page.len())
         }
     };
-    content["uri"] = Value::from(uri);
-    content["mimeType"] = Value::from(media_type(name));
+    let content = json!({ "uri": uri, "mimeType": media_type(name), kind: content });
     let next = offset.saturating_add(u64::try_from(taken).unwrap_or(u64::MAX));
     if next >= total {
         return Value::from(vec![content]).to_string();
