@@ -457,14 +457,15 @@ impl<R: Remote> Bridge<R> {
     /// of a call that became a task may come as the answer to `tasks/result` or `tasks/get`. The errors of a bridge that
     /// drains do not pass.
     async fn reply(&mut self, mut frame: Frame) -> Result<(), WriterGone> {
+        // As the server said it: the policy of a later start may be another.
+        if let Some(identity) = self.early_initialize.identity(&frame) {
+            self.memory.remember_identity(identity);
+        }
         if let Some(enforcement) = self.enforcement.clone() {
             match enforcement.inbound(frame).await {
                 Some(passed) => frame = passed,
                 None => return Ok(()),
             }
-        }
-        if let Some(identity) = self.early_initialize.identity(&frame) {
-            self.memory.remember_identity(identity);
         }
         if self.early_initialize.is_handshake(&frame) {
             self.unanswered_initialize = self.unanswered_initialize.and(reason_of(&frame));
