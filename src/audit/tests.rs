@@ -418,7 +418,7 @@ async fn no_call_is_taken_after_a_batch_has_failed_until_one_succeeds() {
     until(|| audit.ready().is_err());
     let text = audit.ready().unwrap_err().to_string();
     assert!(
-        text.starts_with("The audit file ") && text.contains("is not a regular file"),
+        text.starts_with("The audit file ") && text.contains("audit.jsonl.lock"),
         "{text}"
     );
     audit.write(0, "refused", |_| {});
