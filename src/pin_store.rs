@@ -6,7 +6,7 @@
 //!
 //! Knows nothing of what is pinned, or why.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -162,7 +162,7 @@ impl PinStore {
     pub async fn stamp(&self) -> Stamp {
         match self.vault.location() {
             Some(path) => {
-                let looked = tokio::task::spawn_blocking(move || of_file(path)).await;
+                let looked = tokio::task::spawn_blocking(move || of_file(&path)).await;
                 Stamp::File(looked.unwrap_or_default())
             }
             None => {
@@ -173,7 +173,7 @@ impl PinStore {
     }
 }
 
-fn of_file(path: PathBuf) -> Option<(Option<SystemTime>, u64, u64)> {
+fn of_file(path: &Path) -> Option<(Option<SystemTime>, u64, u64)> {
     let metadata = path.metadata().ok()?;
     #[cfg(unix)]
     let number = std::os::unix::fs::MetadataExt::ino(&metadata);

@@ -39,8 +39,8 @@ enum Value {
     Plain(String),
     /// UTF-16 code units, among them perhaps lone surrogates.
     Text(Vec<u16>),
-    Array(Vec<Value>),
-    Object(Vec<(Vec<u16>, Value)>),
+    Array(Vec<Self>),
+    Object(Vec<(Vec<u16>, Self)>),
 }
 
 impl Value {
