@@ -252,6 +252,8 @@ mod tests {
         let mut breaker = breaker(1);
         breaker.note(failed(), false, at(0), 0.0);
         assert_eq!(breaker.admit(at(1)).ok(), Some(true));
+        // Nor does a call that was sent before end the trial.
+        breaker.note(failed(), false, at(1), 0.0);
         breaker.note(End::Other, true, at(1), 0.0);
         assert_eq!(breaker.admit(at(1)).ok(), Some(true));
     }

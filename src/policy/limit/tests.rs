@@ -203,6 +203,18 @@ fn a_refusal_says_the_rule_and_the_time() {
 }
 
 #[test]
+fn a_time_that_the_number_does_not_divide_allows_no_call_more() {
+    let value = Rate {
+        count: 3,
+        per: Duration::from_nanos(10),
+    };
+    let limits = Limits::new(&[limit(None, value, "rate-limit", "")], &[]);
+    let (mut state, call) = (State::default(), limits.for_frame(&tool("x")));
+    let passed = (1..=1000).filter(|now| limits.admit(&call, &mut state, 1, *now).is_ok());
+    assert!(passed.count() <= 3 + 300);
+}
+
+#[test]
 fn times_are_written_as_people_write_them() {
     for (millis, expected) in [
         (1, "0.001 s"),
