@@ -1,7 +1,9 @@
 //! `mcpipe.toml`: the values that apply to a server, with the real binary.
 
 mod check; // `mcpipe config check`, as text and as JSON
+#[cfg(unix)]
 mod managed; // the administrator's file, in process: its place is compiled in
+#[cfg(unix)]
 mod references; // secrets that are named by where they are
 
 use std::path::Path;

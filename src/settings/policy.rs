@@ -145,6 +145,9 @@ const BEST_EFFORT: Name = name!("audit-best-effort");
 const WAIT: Name = name!("rate-limit-wait");
 const AS: Name = name!("rate-limit-as");
 
+/// The value of a switch.
+type IsOn = fn(&PolicyArgs) -> bool;
+
 /// Guard rails of which all layers hold.
 const ALL_HOLD: [Name; 12] = [
     name!("deny-tool"),
@@ -380,7 +383,7 @@ impl<'a> Layers<'a> {
             return Ok(());
         };
         let has_audit = self.managed.iter().any(|layer| layer.args.audit.is_some());
-        let switches: [(Name, fn(&PolicyArgs) -> bool, bool); 2] = [
+        let switches: [(Name, IsOn, bool); 2] = [
             (DRY_RUN, |args| args.policy_dry_run, true),
             (BEST_EFFORT, |args| args.audit_best_effort, has_audit),
         ];

@@ -268,6 +268,13 @@ mod tests {
             let text_of_error = Failure::from(error).text();
             assert!(!text_of_error.contains("s3cret"), "{text_of_error}");
         }
+        for name in ["cred:..", "cred:.", "cred:a\\b"] {
+            let error = secret(name, &with).unwrap_err();
+            assert!(
+                matches!(error, Error::NotReference { .. }),
+                "{name}: {error}"
+            );
+        }
         let error = secret("cred:x", &env(&[])).unwrap_err();
         assert!(error.to_string().contains("$CREDENTIALS_DIRECTORY"));
     }

@@ -5,6 +5,13 @@ use serde_json::{Value, json};
 use super::{home, run_in};
 use crate::support::host::Process;
 
+/// The place of the administrator's file.
+const MANAGED: &str = match () {
+    () if cfg!(windows) => r"C:\ProgramData\mcpipe\mcpipe.toml",
+    () if cfg!(target_os = "macos") => "/Library/Application Support/mcpipe/mcpipe.toml",
+    () => "/etc/mcpipe/mcpipe.toml",
+};
+
 const FILE: &str = "\
 [defaults]
 grace = 60
@@ -54,7 +61,7 @@ mcpipe.toml: in order
   line 7 [server.\"https://mcp.example.com\"]
   line 17 [server.\"https://other.example.com\"]
   line 20 [vault]
-/etc/mcpipe/mcpipe.toml (the administrator's): not there
+MANAGED (the administrator's): not there
 
 For https://MCP.example.com:443/mcp?…:
   header = X-Team: blue                        # mcpipe.toml:5
@@ -70,6 +77,7 @@ For https://MCP.example.com:443/mcp?…:
   deny-tool = delete_*                         # mcpipe.toml:4
   ignore-tool = c                              # MCPIPE_IGNORE_TOOL
   rate-limit = drop_*=5/m                      # mcpipe.toml:15";
+    let wanted = wanted.replace("MANAGED", MANAGED);
     assert_eq!(found.join("\n"), wanted);
 }
 
@@ -109,7 +117,7 @@ async fn the_json_is_one_document() {
                 {"name": "[server.\"https://other.example.com\"]", "line": 17},
                 {"name": "[vault]", "line": 20},
             ]},
-            {"path": "/etc/mcpipe/mcpipe.toml", "managed": true, "exists": false, "tables": []},
+            {"path": MANAGED, "managed": true, "exists": false, "tables": []},
         ],
         "values": [
             {"key": "transport", "value": "http-first", "origin": {"kind": "default"}},

@@ -197,7 +197,7 @@ async fn the_binary_keeps_to_the_file_at_its_place() {
 #[test]
 fn no_variable_leads_to_another_place() {
     let source = include_str!("../../src/settings/config_file/managed.rs");
-    let (code, _) = source.split_once("#[cfg(all(test").unwrap();
+    let (code, _) = source.split_once("#[cfg(test)]").unwrap();
     for word in ["env", "dirs::", "var("] {
         assert!(!code.contains(word), "{word}");
     }

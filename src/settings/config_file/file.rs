@@ -119,7 +119,8 @@ pub fn path(home: Option<&Path>) -> io::Result<PathBuf> {
     Ok(std::path::absolute(directory)?.join("mcpipe.toml"))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
