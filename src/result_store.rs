@@ -289,7 +289,7 @@ mod tests {
     #[test]
     fn a_result_is_read_by_bridges_of_the_same_server_and_account_only() {
         let home = tempfile::tempdir().unwrap();
-        let now = self::now();
+        let now = now();
         let id = keep(&store(home.path()), "abcdef", now);
         assert_eq!(read(&store(home.path()), &id).unwrap(), "abcdef");
         let part = store(home.path()).read(&id, "result.json", 2, 3).unwrap();
@@ -350,7 +350,7 @@ mod tests {
     #[test]
     fn old_results_go_and_new_ones_of_other_bridges_stay() {
         let home = tempfile::tempdir().unwrap();
-        let now = self::now();
+        let now = now();
         let (one, other) = (store(home.path()), store(home.path()));
         let first = keep(&one, "first", now);
         let theirs = keep(&other, "theirs", now);
@@ -370,7 +370,7 @@ mod tests {
     fn what_a_dead_bridge_left_unfinished_goes() {
         let home = tempfile::tempdir().unwrap();
         let store = store(home.path());
-        let now = self::now();
+        let now = now();
         keep(&store, "x", now);
         let left = store.scope_directory().unwrap().join(".unfinished-1");
         fs::create_dir(&left).unwrap();

@@ -340,7 +340,7 @@ async fn what_is_nested_too_deep_neither_leaves_nor_arrives() {
                 "flat",
                 json!({"a": [[[[[1]]]]]}),
                 Some(
-                    "its arguments are nested 6 deep, and 5 is the most (rule: max-depth 5, from --max-depth)",
+                    "its arguments are nested 6 deep, and 5 is the most. Rule: max-depth 5, from --max-depth.",
                 ),
             ),
             (

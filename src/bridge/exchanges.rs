@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Authorizer;
-use crate::bridge::enforcement::Admission;
+use crate::bridge::enforcement::admission::Admission;
 use crate::bridge::outstanding::Outstanding;
 use crate::bridge::settings::Settings;
 use crate::bridge::startup::Startup;

@@ -15,6 +15,7 @@ mod early_initialize;
 mod end;
 mod enforcement;
 mod exchanges;
+mod from_host;
 mod inflight;
 mod outstanding;
 mod response_stream;
@@ -31,7 +32,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::yield_now;
 use tokio::time::{self, Instant};
@@ -40,11 +40,10 @@ use tracing::Instrument as _;
 
 use crate::auth::store::locked_vault::Closed;
 use crate::era::{Action, Arrival, ExchangeId, Post};
-use crate::frame::{BridgeError, Frame, Id, Malformed, Parsed};
+use crate::frame::{BridgeError, Frame, Id};
 use crate::remote::Remote;
-use crate::stdio::{Line, Written};
+use crate::stdio::Written;
 pub use end::{Ended, Outcome, Stop};
-use enforcement::Admission;
 use exchanges::ExchangeEvent;
 use retry::{tick, until};
 pub use settings::{Auditing, PinSettings, Settings};
@@ -124,122 +123,6 @@ impl<R: Remote> Bridge<R> {
                 };
             }
         }
-    }
-
-    async fn on_line(&mut self, line: Line) -> Result<(), WriterGone> {
-        match line {
-            Ok(Parsed::One(frame)) => self.on_message(frame).await,
-            Ok(Parsed::Batch(members)) => self.on_batch(members).await,
-            Err(malformed) => self.refuse(&malformed).await,
-        }
-    }
-
-    async fn on_message(&mut self, frame: Frame) -> Result<(), WriterGone> {
-        self.conversation.note_line(&frame, self.inflight.owed());
-        match self.inflight.open(&frame) {
-            Ok(()) => self.frame_from_host(frame).await,
-            Err(reply) => self.write(Written::One(reply)).await,
-        }
-    }
-
-    async fn on_batch(
-        &mut self,
-        mut members: Vec<Result<Frame, Malformed>>,
-    ) -> Result<(), WriterGone> {
-        if let Some(revision) = self.early_initialize.without_batches(&members) {
-            let only = members.pop().filter(|_| members.is_empty());
-            return match only {
-                Some(Ok(frame)) => self.on_message(frame).await,
-                Some(Err(malformed)) => self.refuse(&malformed).await,
-                None => self.refuse(&Malformed::batch(&revision)).await,
-            };
-        }
-        for frame in members.iter().flatten() {
-            self.conversation.note_line(frame, self.inflight.owed());
-        }
-        let (passed, written) = self.inflight.open_batch(members);
-        if let Some(written) = written {
-            self.write(written).await?;
-        }
-        for frame in passed {
-            self.frame_from_host(frame).await?;
-        }
-        Ok(())
-    }
-
-    async fn refuse(&mut self, malformed: &Malformed) -> Result<(), WriterGone> {
-        tracing::warn!(reason = malformed.reason, "a line that is not a message");
-        self.inflight.count_refused_line();
-        self.write(Written::One(malformed.reply())).await
-    }
-
-    /// Takes a frame of the host. Every frame of the host that is sent comes through here once, and here the policy decides
-    /// on it: before `early_initialize` gives out a handshake that must then be sent.
-    async fn frame_from_host(&mut self, frame: Frame) -> Result<(), WriterGone> {
-        tracing::debug!(?frame, "from the host");
-        let Some(enforcement) = self.enforcement.clone() else {
-            return self.pass_on(frame).await;
-        };
-        if let Some(id) = frame.cancels()
-            && enforcement.cancel(&id)
-        {
-            return match self.inflight.cancel(&id) {
-                Some(written) => self.write(written).await,
-                None => Ok(()),
-            };
-        }
-        let id = frame.id().filter(|_| frame.is_request()).cloned();
-        let mut admission = Box::pin(Arc::clone(&enforcement).admit(frame));
-        if let Some(admission) = (&mut admission).now_or_never() {
-            return self.on_admission(id.as_ref(), admission).await;
-        }
-        let token = match &id {
-            Some(id) => enforcement.hold(id),
-            None => CancellationToken::new(),
-        };
-        let events = self.exchanges.events.clone();
-        self.tracker.spawn(async move {
-            if let Some(admission) = token.run_until_cancelled(admission).await {
-                let _ = events.send(ExchangeEvent::Admitted(id, admission)).await;
-            }
-        });
-        Ok(())
-    }
-
-    /// Carries out the policy's decision on a message of the host.
-    async fn on_admission(
-        &mut self,
-        id: Option<&Id>,
-        admission: Admission,
-    ) -> Result<(), WriterGone> {
-        match admission {
-            Admission::Pass(frame, request) => {
-                if let (Some(enforcement), Some(id), Some(request)) =
-                    (&self.enforcement, id, request)
-                {
-                    enforcement.note(id, *request);
-                }
-                self.pass_on(frame).await
-            }
-            Admission::Answer(answer) => match self.inflight.close(answer) {
-                Some(written) => self.write(written).await,
-                None => Ok(()),
-            },
-            Admission::Drop => Ok(()),
-        }
-    }
-
-    /// Passes a frame of the host on to the translator.
-    async fn pass_on(&mut self, frame: Frame) -> Result<(), WriterGone> {
-        if let Some(id) = frame
-            .id()
-            .filter(|_| frame.method() == Some("server/discover"))
-            && let Some(remembered) = self.translator.remembered(&frame)
-        {
-            self.early_initialize.discovers(id, remembered);
-        }
-        let first = self.early_initialize.on_host_message(&frame);
-        self.translate(first.into_iter().chain([frame])).await
     }
 
     async fn translate(

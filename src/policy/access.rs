@@ -113,10 +113,8 @@ fn all_of(list: &[(Pattern, Rule)], first: &Rule) -> Rule {
 
 fn refused(what: &str, name: &str, seen: &str, rule: &Rule) -> Refusal {
     let message = format!(
-        "The policy refuses the {what} {}: {seen} ({}, from {}).",
-        printable(name, 200),
-        rule.text(),
-        rule.origin
+        "The policy refuses the {what} {}: {seen}.",
+        printable(name, 200)
     );
     Refusal::by(rule, message).hint(HINT)
 }

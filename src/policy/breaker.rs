@@ -136,16 +136,14 @@ impl Breaker {
             "calls in a row"
         };
         let message = format!(
-            "The server did not answer the last {failures} {calls}, and no more are sent for now (rule: {}, from {}). The last of them: {last}",
-            rule.text(),
-            rule.origin
+            "The server did not answer the last {failures} {calls}, and no more are sent for now. The last of them: {last}"
         );
         let seconds = (retry_after.as_secs_f64() * 10.0).ceil() / 10.0;
         Refusal {
             kind: CIRCUIT_OPEN,
             retry_after: Some(retry_after),
             ..Refusal::by(rule, message).hint(format!(
-                "Try again in {seconds} s: one call is then sent to see whether the server answers."
+                "try again in {seconds} s: one call is then sent to see whether the server answers"
             ))
         }
     }

@@ -233,22 +233,16 @@ impl Limits {
             Most::In(Rate { count, per }) => {
                 let allowed = format!("{count} {}{of} in {}", calls(count), time(per));
                 let used = "as many were made";
-                (
-                    allowed,
-                    used,
-                    format!("Try again in {}.", time(excess.wait)),
-                )
+                (allowed, used, format!("try again in {}", time(excess.wait)))
             }
             Most::AtOnce(count) => {
                 let allowed = format!("{count} {}{of} at once", calls(count));
                 let used = "as many are under way";
-                (allowed, used, "Try again when one is answered.".to_owned())
+                (allowed, used, "try again when one is answered".to_owned())
             }
         };
         let message = format!(
-            "The policy allows {allowed} to this server and account, from all of this machine, and {used} (rule: {}, from {}).",
-            limit.rule.text(),
-            limit.rule.origin
+            "The policy allows {allowed} to this server and account, from all of this machine, and {used}."
         );
         Some(Refusal {
             kind: RATE_LIMITED,

@@ -18,8 +18,8 @@ pub struct Refusal {
     pub message: String,
     /// The thing to do about it, if anything.
     pub hint: Option<String>,
-    /// The rule; none where the policy could not be evaluated.
-    pub rule: Option<Rule>,
+    /// The rule; none where the policy could not be evaluated. In a box: refusals are small.
+    pub rule: Option<Box<Rule>>,
     /// The time after which the same request may pass; `None` if never.
     pub retry_after: Option<Duration>,
     /// True where a `tools/call` is answered with a result whose `isError` is true, which models read.
@@ -30,7 +30,7 @@ impl Refusal {
     /// Makes a refusal by a rule.
     pub fn by(rule: &Rule, message: impl Into<String>) -> Self {
         Self {
-            rule: Some(rule.clone()),
+            rule: Some(Box::new(rule.clone())),
             ..Self::unevaluated(message)
         }
     }
@@ -54,6 +54,19 @@ impl Refusal {
         self
     }
 
+    /// Returns the message with the rule and the place where it was set.
+    pub fn sentence(&self) -> String {
+        match &self.rule {
+            Some(rule) => format!(
+                "{} Rule: {}, from {}.",
+                self.message,
+                rule.text(),
+                rule.origin
+            ),
+            None => self.message.clone(),
+        }
+    }
+
     /// Returns the error for the host.
     pub fn error(&self) -> BridgeError {
         let rule = self
@@ -65,7 +78,7 @@ impl Refusal {
             retryable: self.retry_after.is_some(),
             retry_after: self.retry_after,
             rule,
-            ..BridgeError::new(self.kind, self.message.clone())
+            ..BridgeError::new(self.kind, self.sentence())
         }
     }
 }

@@ -169,10 +169,8 @@ impl ToolLimits {
             return Ok(());
         }
         let message = format!(
-            "The policy refuses the tool {}: it is none of the first {most} of the server's list (rule: {}, from {}).",
-            printable(name, 200),
-            rule.text(),
-            rule.origin,
+            "The policy refuses the tool {}: it is none of the first {most} of the server's list.",
+            printable(name, 200)
         );
         Err(Refusal::by(rule, message)
             .hint("raise the limit, or hide other tools with --deny-tool"))
@@ -234,11 +232,7 @@ impl ToolLimits {
 }
 
 fn too_deep(what: &str, seen: usize, most: usize, rule: &Rule) -> Refusal {
-    let message = format!(
-        "The policy refuses {what} nested {seen} deep, and {most} is the most (rule: {}, from {}).",
-        rule.text(),
-        rule.origin,
-    );
+    let message = format!("The policy refuses {what} nested {seen} deep, and {most} is the most.");
     Refusal::by(rule, message)
 }
 

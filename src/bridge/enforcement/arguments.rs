@@ -31,9 +31,7 @@ impl Enforcement {
         }
         let tool = printable(tool, 100);
         let message = format!(
-            "The arguments of the tool \"{tool}\" have {seen} bytes, and {value} are allowed ({} of {}).",
-            rule.text(),
-            rule.origin
+            "The policy refuses a call of {tool}: its arguments have {seen} bytes, and {value} is the most."
         );
         Err(Refusal::by(rule, message).hint("send less, or raise the limit"))
     }
@@ -135,9 +133,7 @@ fn verdict(rule: &Rule, tool: &str, judged: Result<Judgement, Unjudged>) -> Resu
         Ok(Judgement::Faulty(faults)) => {
             let tool = printable(tool, 100);
             let message = format!(
-                "The arguments of the tool \"{tool}\" do not fit its input schema, and were not sent ({} of {}): {faults}.",
-                rule.text(),
-                rule.origin
+                "The policy refuses a call of {tool}: its arguments do not fit the tool's input schema. {faults}."
             );
             Err(Refusal::by(rule, message).hint("correct them and call again"))
         }
@@ -159,9 +155,7 @@ fn refused(rule: &Rule, tool: &str, reason: &Unjudged) -> Refusal {
 fn unjudged(rule: &Rule, tool: &str, why: &str) -> Refusal {
     let tool = printable(tool, 100);
     let message = format!(
-        "The arguments of the tool \"{tool}\" cannot be judged, and were not sent ({} of {}): {why}.",
-        rule.text(),
-        rule.origin
+        "The policy refuses a call of {tool}: its arguments cannot be judged by the tool's input schema, for {why}."
     );
     Refusal::by(rule, message)
 }

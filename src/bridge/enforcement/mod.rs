@@ -5,6 +5,7 @@
 //! for, for a lock or for a limit; the loop polls an admission once, and where it is not decided at once the request goes on
 //! in a task of its own, while others pass it.
 
+pub(super) mod admission;
 mod arguments;
 mod asks;
 mod audit;
@@ -36,6 +37,7 @@ use crate::policy::request::{Asked, asked};
 use crate::policy::sanitize::Sanitizer;
 use crate::policy::scan::FirstSight;
 use crate::policy::{Catalog, Kind, Refusal, Rules, ToolLimits, elements, trim};
+use admission::Admission;
 use audit::Trail;
 use pins::Pinning;
 pub(super) use requests::Request;
@@ -78,17 +80,6 @@ struct State {
     asked: u64,
     /// The `_meta` of the host's last request, for the bridge's own (MCP 2026-07-28, basic).
     meta: Option<String>,
-}
-
-/// A decision on a message of the host.
-#[derive(Debug)]
-pub(super) enum Admission {
-    /// It is sent on. A request is noted until it is answered.
-    Pass(Frame, Option<Box<Request>>),
-    /// It is answered here.
-    Answer(Frame),
-    /// It is a notification that is not sent.
-    Drop,
 }
 
 impl Enforcement {
@@ -254,8 +245,12 @@ impl Enforcement {
         let is_dry = self.rules.dry_run;
         let call = request.audited.as_ref().map(|call| call.id.as_str());
         match is_dry {
-            true => tracing::warn!(call, "would be refused: {}", refusal.message),
-            false => tracing::warn!(call, "refused: {}", refusal.message),
+            true => {
+                tracing::warn!(target: "mcpipe::policy", call, "would be refused: {}", refusal.sentence())
+            }
+            false => {
+                tracing::warn!(target: "mcpipe::policy", call, "refused: {}", refusal.sentence())
+            }
         }
         self.write_refused(request, &refusal, is_dry);
         match is_dry {
@@ -412,8 +407,8 @@ fn answer(id: &Id, refusal: &Refusal, request: &Frame) -> Frame {
         return refusal.error().reply(id);
     }
     let said = match &refusal.hint {
-        Some(hint) => format!("{} {}", refusal.message, crate::text::capitalised(hint)),
-        None => refusal.message.clone(),
+        Some(hint) => format!("{} {}", refusal.sentence(), crate::text::capitalised(hint)),
+        None => refusal.sentence(),
     };
     let mut result = Object::default();
     let content = serde_json::json!([{ "type": "text", "text": said }]);

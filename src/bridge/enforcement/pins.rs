@@ -124,25 +124,30 @@ impl Pinning {
         let what = match hidden {
             Hidden::Unknown => {
                 let message = format!(
-                    "The {kind} {shown:?} is not sent: it is not known yet whether it is as it was accepted."
+                    "The policy refuses the {kind} {shown}: it is not known yet whether it is as it was accepted."
                 );
-                return Refusal::by(&self.rule, message).hint("Try again when the server answers.");
+                return Refusal::by(&self.rule, message).hint("try again when the server answers");
             }
             Hidden::Changed => "differs from what was accepted of this server",
             Hidden::New => "is new at this server, and was not accepted",
             Hidden::Unlisted => {
-                let message =
-                    format!("The server lists no {kind} {shown:?}, so none was accepted.");
+                let message = format!(
+                    "The policy refuses the {kind} {shown}: the server lists none of that name, so none was accepted."
+                );
                 return Refusal::by(&self.rule, message)
-                    .hint(format!("`{}` shows what is pinned.", self.command()));
+                    .hint(format!("`{}` shows what is pinned", self.command()));
             }
         };
         let command = self.command();
         let hint = format!(
-            "`{command}` shows the difference; `{command} approve {}` accepts it, without a restart.",
+            "`{command}` shows the difference; `{command} approve {}` accepts it, without a restart",
             typed(&shown)
         );
-        Refusal::by(&self.rule, format!("The {kind} {shown:?} {what}.")).hint(hint)
+        Refusal::by(
+            &self.rule,
+            format!("The policy refuses the {kind} {shown}: it {what}."),
+        )
+        .hint(hint)
     }
 
     /// Returns the refusal where pins cannot be read or written.

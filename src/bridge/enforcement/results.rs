@@ -55,7 +55,7 @@ impl Enforcement {
             id: frame.id().cloned(),
             shape,
             limit: bytes,
-            rule: format!("{} of {}", limit.rule.text(), limit.rule.origin),
+            rule: format!("{}, from {}", limit.rule.text(), limit.rule.origin),
             has_links: request.is_modern || self.has_links(),
             may_have_schema: self.may_have_schema(tool.as_deref()),
             is_task: &*request.method == "tasks/get",
