@@ -44,6 +44,7 @@
 //! | | [`named_file`] | files that the user names: secrets, certificates, headers |
 //! | | [`random`] | the system's random numbers |
 //! | protocol | [`era`] | both eras of the specification, and the translation between them; no I/O |
+//! | | [`policy`] | the user's rules: what a host may list and call, and what of it passes; decides, and does nothing |
 //! | | [`sse`] | the parser of server-sent events |
 //! | | [`transcript`] | the format of recordings and of `fixtures/transcripts`, and what is left out of them |
 //! | | `auth::oauth::{challenge, scope}`, the formats of [`store`] and parts of [`mcp_remote`] | the parts that do no I/O |
