@@ -238,6 +238,7 @@ async fn play(flags: &str, host_is_modern: bool, server_is_modern: bool, ops: &[
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "options of this test")]
 fn no_message_that_names_a_hidden_thing_leaves_whatever_the_host_sends() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let cases = number("MCPIPE_POLICY_CASES").unwrap_or(200);

@@ -277,7 +277,7 @@ fn a_process_that_was_ended_while_it_renamed_the_file_breaks_no_chain() {
             }
             match half {
                 Some(half) if is_head_written || half.is_empty() => {
-                    fs::write(&place.path, half).unwrap()
+                    fs::write(&place.path, half).unwrap();
                 }
                 _ => {}
             }

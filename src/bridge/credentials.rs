@@ -256,7 +256,7 @@ pub(super) fn sign_in_going_on(authorizer: &Authorizer) -> BridgeError {
                 .unwrap_or_default();
             let hint = format!("Finish it{code} and try again: {}", pending.url_to_show);
             BridgeError {
-                url: Some(pending.url_to_show.clone()),
+                url: Some(pending.url_to_show.as_str().into()),
                 ..error.hint(hint)
             }
         }

@@ -21,7 +21,7 @@ pub struct BridgeError {
     /// The thing to do about it, if anything.
     pub hint: Option<String>,
     /// The address it is about, without query.
-    pub url: Option<String>,
+    pub url: Option<Box<str>>,
     /// The HTTP status that caused it.
     pub status: Option<u16>,
     /// True where the same request may succeed if sent again.

@@ -339,7 +339,7 @@ fn time(time: Duration) -> String {
         return format!("{} s", (time.as_secs_f64() * 1000.0).ceil() / 1000.0);
     }
     let units = [(86_400, "day"), (3_600, "hour"), (60, "minute")];
-    let fits = |(unit, _): &(u64, &str)| whole % unit == 0 || whole >= 10 * unit;
+    let fits = |(unit, _): &(u64, &str)| whole.is_multiple_of(*unit) || whole >= 10 * unit;
     match units.into_iter().find(fits) {
         Some((unit, name)) => match whole.div_ceil(unit) {
             1 => format!("1 {name}"),

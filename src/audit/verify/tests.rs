@@ -330,7 +330,7 @@ proptest! {
 
     /// No byte can be another, be missing or be added, except behind the last line.
     #[test]
-    fn any_edit_is_found(at in 0.0..1.0, what in 0..3, byte in any::<u8>(), torn in any::<bool>()) {
+    fn any_edit_is_found(at in 0..1_000_000usize, what in 0..3, byte in any::<u8>(), torn in any::<bool>()) {
         let mut written = three();
         if torn {
             written.torn("{\"v\":1,\"ch");
@@ -338,7 +338,7 @@ proptest! {
         }
         let whole = written.files.concat().into_bytes();
         let ends: Vec<_> = written.files.iter().scan(0, |end, file| { *end += file.len(); Some(*end) }).collect();
-        let at = (at * whole.len() as f64) as usize;
+        let at = at * whole.len() / 1_000_000;
         let file = ends.iter().position(|end| at < *end).unwrap();
         let mut files: Vec<_> = written.files.iter().map(|file| file.clone().into_bytes()).collect();
         let start = ends[file] - files[file].len();

@@ -28,7 +28,7 @@ impl Error {
             _ => "sign_in_needed",
         };
         let mut error = BridgeError::new(kind, format!("{}.", capitalised(&self.to_string())));
-        error.url = (!self.resource.is_empty()).then(|| without_query(&self.resource));
+        error.url = (!self.resource.is_empty()).then(|| without_query(&self.resource).into());
         error.hint = self.hint();
         error.retryable = self.is_passing()
             || self.why.is_locked()

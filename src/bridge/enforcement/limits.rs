@@ -93,7 +93,10 @@ impl CallLimits {
     async fn take(&self, shared: &Arc<SharedLimits>, frame: &Frame) -> Result<Place, Refusal> {
         let applied = shared.limits().for_frame(frame);
         let Some(turns) = self.turns.as_ref().filter(|_| !applied.is_empty()) else {
-            let admitted = shared.admit(&applied).await.map_err(unkept)?;
+            let admitted = shared
+                .admit(&applied)
+                .await
+                .map_err(|error| unkept(&error))?;
             return admitted.map_err(|excess| self.refusal(shared, &excess, None));
         };
         let limit = timeout::lowest(&self.timeouts, frame);
@@ -116,7 +119,11 @@ impl CallLimits {
             }
             // Registered before the attempt: an end in between is not missed.
             let freed = shared.freed().notified();
-            let excess = match shared.admit(&applied).await.map_err(unkept)? {
+            let excess = match shared
+                .admit(&applied)
+                .await
+                .map_err(|error| unkept(&error))?
+            {
                 Ok(place) => return Ok(place),
                 Err(excess) => excess,
             };
@@ -179,7 +186,7 @@ impl RunningBreaker {
 }
 
 /// Returns the refusal of a call for which the limits cannot be kept.
-fn unkept(error: Error) -> Refusal {
+fn unkept(error: &Error) -> Refusal {
     let retry_after = matches!(error, Error::Held(_) | Error::Full(_));
     Refusal {
         kind: RATE_LIMITED,

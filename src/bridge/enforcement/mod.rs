@@ -246,10 +246,10 @@ impl Enforcement {
         let call = request.audited.as_ref().map(|call| call.id.as_str());
         match is_dry {
             true => {
-                tracing::warn!(target: "mcpipe::policy", call, "would be refused: {}", refusal.sentence())
+                tracing::warn!(target: "mcpipe::policy", call, "would be refused: {}", refusal.sentence());
             }
             false => {
-                tracing::warn!(target: "mcpipe::policy", call, "refused: {}", refusal.sentence())
+                tracing::warn!(target: "mcpipe::policy", call, "refused: {}", refusal.sentence());
             }
         }
         self.write_refused(request, &refusal, is_dry);
@@ -284,7 +284,7 @@ impl Enforcement {
         let frame = self.write_result(&request, frame);
         let frame = self.shallow_answer(frame, &request);
         let frame = match Kind::of(&request.method) {
-            Some(kind) => self.list(frame, kind, &request),
+            Some(kind) => self.list(&frame, kind, &request),
             None => self.pinned_handshake(frame, &request.method),
         };
         if matches!(&*request.method, "initialize" | "server/discover") {
@@ -327,21 +327,27 @@ impl Enforcement {
     }
 
     /// Takes a page of a list: notes its tools, and returns it without what is hidden.
-    fn list(self: &Arc<Self>, frame: Frame, kind: Kind, request: &Request) -> Frame {
+    fn list(self: &Arc<Self>, frame: &Frame, kind: Kind, request: &Request) -> Frame {
         let cursor = request.cursor.as_deref();
-        self.take_pinned_page(&frame, kind, cursor);
+        self.take_pinned_page(frame, kind, cursor);
         if kind == Kind::Tools {
-            self.note_page(&frame, cursor);
+            self.note_page(frame, cursor);
         }
-        let trimmed = trim(&frame, kind, |name, _| {
+        let mut would_hide = 0;
+        let trimmed = trim(frame, kind, |name, _| {
             let name = name.to_owned();
             let decided = match kind {
                 Kind::Tools => self.access(&Asked::Tool(name)),
                 Kind::Prompts => self.access(&Asked::Prompt(name)),
                 Kind::Resources | Kind::Templates => self.access(&Asked::Resource(name)),
             };
+            would_hide += usize::from(decided.is_err());
             decided.is_ok() || self.rules.dry_run
         });
+        if self.rules.dry_run && would_hide > 0 {
+            let list = kind.member();
+            tracing::warn!(target: "mcpipe::policy", "would be hidden: {would_hide} of a list of {list}");
+        }
         if !trimmed.hidden.is_empty() {
             let (list, hidden) = (kind.member(), trimmed.hidden.len());
             tracing::info!(list, hidden, "hidden by the policy");

@@ -112,7 +112,7 @@ pub(in crate::era) fn to_bridge_error(refusal: &HttpError) -> BridgeError {
             format!("The server redirects (HTTP {status}) to {target}, which is not followed.");
         return BridgeError {
             status: Some(status),
-            url: Some(target.clone()),
+            url: Some(target.as_str().into()),
             ..BridgeError::new("refused", words).hint(format!(
                 "If that is the server's own address, configure it instead of the present one: {target}"
             ))
@@ -129,7 +129,7 @@ pub(in crate::era) fn to_bridge_error(refusal: &HttpError) -> BridgeError {
     };
     BridgeError {
         status: Some(refusal.status),
-        url: refusal.url.clone(),
+        url: refusal.url.as_deref().map(Into::into),
         retryable: matches!(refusal.status, 408 | 425 | 429 | 500..=599),
         retry_after: refusal.retry_after,
         hint: (!hint.is_empty()).then(|| hint.to_owned()),

@@ -47,7 +47,7 @@ pub(super) fn not_modern(answer: &Frame) -> BridgeError {
     let seen = text(error, "message").filter(|_| url.is_some());
     let words = seen.map_or_else(|| words.to_owned(), |seen| format!("{words} {seen}"));
     BridgeError {
-        url,
+        url: url.map(Into::into),
         ..BridgeError::new("unsupported_version", words)
     }
     .hint("Leave out --protocol, or say --protocol legacy.")

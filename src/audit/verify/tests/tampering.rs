@@ -33,7 +33,7 @@ fn each_kind_of_tampering_is_found_and_its_place_named() {
             |f| {
                 lines(&mut f[1], |l| {
                     l.remove(4);
-                })
+                });
             },
             ("a.2", 5, Kind::Removed),
         ),
@@ -42,7 +42,7 @@ fn each_kind_of_tampering_is_found_and_its_place_named() {
             |f| {
                 lines(&mut f[1], |l| {
                     l.drain(4..7);
-                })
+                });
             },
             ("a.2", 5, Kind::Removed),
         ),
@@ -51,7 +51,7 @@ fn each_kind_of_tampering_is_found_and_its_place_named() {
             |f| {
                 lines(&mut f[1], |l| {
                     l.remove(0);
-                })
+                });
             },
             ("a.2", 1, Kind::Gap),
         ),
@@ -60,7 +60,7 @@ fn each_kind_of_tampering_is_found_and_its_place_named() {
             |f| {
                 lines(&mut f[0], |l| {
                     l.remove(0);
-                })
+                });
             },
             ("a.1", 1, Kind::Removed),
         ),
@@ -69,7 +69,7 @@ fn each_kind_of_tampering_is_found_and_its_place_named() {
             |f| {
                 lines(&mut f[1], |l| {
                     l.pop();
-                })
+                });
             },
             ("a", 1, Kind::Gap),
         ),
@@ -84,7 +84,7 @@ fn each_kind_of_tampering_is_found_and_its_place_named() {
                 lines(&mut f[1], |l| {
                     let line = l.remove(8);
                     l.insert(2, line);
-                })
+                });
             },
             ("a.2", 3, Kind::Reordered),
         ),
@@ -94,7 +94,7 @@ fn each_kind_of_tampering_is_found_and_its_place_named() {
                 lines(&mut f[1], |l| {
                     let line = l[4].clone();
                     l.insert(5, line);
-                })
+                });
             },
             ("a.2", 6, Kind::Duplicated),
         ),
@@ -104,7 +104,7 @@ fn each_kind_of_tampering_is_found_and_its_place_named() {
                 lines(&mut f[1], |l| {
                     let line = l[2].clone();
                     l.push(line);
-                })
+                });
             },
             ("a.2", 11, Kind::Duplicated),
         ),
@@ -114,7 +114,7 @@ fn each_kind_of_tampering_is_found_and_its_place_named() {
                 lines(&mut f[1], |l| {
                     let line = forged(&l[5]);
                     l.insert(5, line);
-                })
+                });
             },
             ("a.2", 6, Kind::Inserted),
         ),
@@ -134,7 +134,7 @@ fn each_kind_of_tampering_is_found_and_its_place_named() {
                 lines(&mut f[2], |l| {
                     l.pop();
                     l.pop();
-                })
+                });
             },
             ("a", 9, Kind::Truncated),
         ),
@@ -190,8 +190,8 @@ fn each_kind_of_tampering_is_found_and_its_place_named() {
             "a line of a later version",
             |f| {
                 lines(&mut f[1], |l| {
-                    l[5] = l[5].replacen("{\"v\":1", "{\"v\":2", 1)
-                })
+                    l[5] = l[5].replacen("{\"v\":1", "{\"v\":2", 1);
+                });
             },
             ("a.2", 6, Kind::Newer),
         ),
