@@ -14,7 +14,7 @@ use serde_json::Value;
 use sandbox::Sandbox;
 
 /// Commands that are not run, each with its reason.
-const NOT_RUN: [(&str, &str); 4] = [
+const NOT_RUN: [(&str, &str); 8] = [
     (
         "cargo run --example demo",
         "a build takes minutes; the demonstration has its own checks",
@@ -28,13 +28,35 @@ const NOT_RUN: [(&str, &str); 4] = [
         "cargo install",
         "a release build takes minutes; `.ci/run` builds the package",
     ),
+    (
+        "mcpipe pins https://mcp.example.com/mcp approve",
+        "no bridge has pinned anything here; tests/pins_of_tools.rs approves what one has",
+    ),
+    (
+        "mcpipe pins https://mcp.example.com/mcp scan",
+        "no bridge has pinned anything here; tests/texts.rs scans what one has",
+    ),
+    (
+        "mcpipe audit verify",
+        "no bridge has written an audit here; tests/audit.rs verifies what some have",
+    ),
+    (
+        "mcpipe audit show",
+        "no bridge has written an audit here; tests/audit.rs shows what some have",
+    ),
 ];
 
 /// Blocks of other languages that hold nothing that could be run as it stands.
-const NOT_STARTED: [(&str, &str); 1] = [(
-    "key_command",
-    "the program in it is the reader's own; tests/vault plays it with programs that there are",
-)];
+const NOT_STARTED: [(&str, &str); 2] = [
+    (
+        "key_command",
+        "the program in it is the reader's own; tests/vault plays it with programs that there are",
+    ),
+    (
+        "[defaults]",
+        "a configuration file; tests/config_file plays each of its keys",
+    ),
+];
 
 /// The first word of what can be run: ours, and what the sandbox has a stand-in for or every system has.
 const KNOWN: [&str; 6] = ["mcpipe", "printf", "curl", "claude", "TOKEN=", "my-tool"];

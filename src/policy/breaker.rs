@@ -13,12 +13,10 @@ use serde::Deserialize;
 
 use crate::backoff;
 use crate::frame::{Frame, member_of};
-use crate::policy::refusal::Refusal;
+use crate::policy::refusal::{CIRCUIT_OPEN, Refusal};
 use crate::policy::rule::Rule;
 use crate::text::printable;
 
-/// `data.kind` of a refusal while the breaker is open.
-pub const CIRCUIT_OPEN: &str = "circuit_open";
 /// The first pause, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);

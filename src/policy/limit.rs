@@ -17,12 +17,10 @@ use std::time::Duration;
 
 use crate::frame::{Frame, string};
 use crate::policy::pattern::{Pattern, folded};
-use crate::policy::refusal::Refusal;
+use crate::policy::refusal::{RATE_LIMITED, Refusal};
 use crate::policy::rule::{Limit, Rate, Rule};
 use state::{State, hash};
 
-/// `data.kind` of a refusal by a limit.
-pub const RATE_LIMITED: &str = "rate_limited";
 /// The time after which a call that found too many others under way may try again: no time of theirs is known.
 pub const PLACE_PAUSE: Duration = Duration::from_secs(1);
 

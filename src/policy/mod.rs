@@ -28,6 +28,6 @@ pub use catalog::{Catalog, Tool};
 pub use lists::{Kind, Trimmed, elements, trim};
 pub(crate) use pattern::folded;
 pub use pattern::{Pattern, PatternError};
-pub use refusal::{REFUSED, Refusal};
+pub use refusal::{CIRCUIT_OPEN, RATE_LIMITED, REFUSED, Refusal};
 pub use rule::{Filter, Limit, Origin, Rate, Rule, Rules};
 pub use tool_limits::ToolLimits;

@@ -8,11 +8,15 @@ use super::rule::Rule;
 
 /// `data.kind` of what a rule forbids.
 pub const REFUSED: &str = "refused_by_policy";
+/// `data.kind` of a call over a limit.
+pub const RATE_LIMITED: &str = "rate_limited";
+/// `data.kind` of a call that is not sent because the server has not answered those before it.
+pub const CIRCUIT_OPEN: &str = "circuit_open";
 
 /// A request that a rule refuses. It was not sent.
 #[derive(Clone, Debug)]
 pub struct Refusal {
-    /// `data.kind`: [`REFUSED`], `rate_limited`, ….
+    /// `data.kind`: [`REFUSED`], [`RATE_LIMITED`] or [`CIRCUIT_OPEN`].
     pub kind: &'static str,
     /// A sentence: what was seen.
     pub message: String,

@@ -125,6 +125,10 @@ fn errors_are_of_these_kinds() {
                 "sign_in_needed",
             ],
         ),
+        (
+            "policy/refusal.rs",
+            &["refused_by_policy", "rate_limited", "circuit_open"],
+        ),
         ("remote/transport_error.rs", &["vault_locked", "vault"]),
     ];
     let mut kinds = BTreeSet::new();

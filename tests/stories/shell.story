@@ -40,7 +40,7 @@ $ mcpipe https://mcp.example.com/nowhere --protokol legacy
     exit 1
 $ mcpipe logn https://mcp.example.com/mcp
     error: argument 1 is neither the server's address nor a command
-    hint: an address looks like https://mcp.example.com/mcp; the commands are login, logout, status, token, vault, import; if a host tore an argument apart at its spaces, write it without them: --header Name:value, or --header "Name:${VAR}" with the value in the host's `env`
+    hint: an address looks like https://mcp.example.com/mcp; the commands are login, logout, status, token, vault, pins, audit, config, import; if a host tore an argument apart at its spaces, write it without them: --header Name:value, or --header "Name:${VAR}" with the value in the host's `env`
     exit 2
 $ mcpipe status https://mcp.example.com/other
     error: nothing is stored for https://mcp.example.com/other; stored is https://mcp.example.com/mcp

@@ -9,8 +9,8 @@ use crate::bridge::enforcement::turns::Turns;
 use crate::bridge::settings::Settings;
 use crate::frame::Frame;
 use crate::policy::breaker::{Breaker, End, end_of};
-use crate::policy::limit::{Excess, Limits, RATE_LIMITED, call_of};
-use crate::policy::{Limit, Refusal, timeout};
+use crate::policy::limit::{Excess, Limits, call_of};
+use crate::policy::{Limit, RATE_LIMITED, Refusal, timeout};
 use crate::shared_limits::{Error, Place, SharedLimits};
 
 /// The time for which a call waits for its limits, where `--call-timeout` sets no other.
