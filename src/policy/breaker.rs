@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(refusal.retry_after, Some(at(1)));
         assert_eq!(
             refusal.message,
-            "The server did not answer the last 2 calls in a row, and no more are sent for now (rule: circuit-breaker 2, from --circuit-breaker). The last of them: cannot connect to a.example."
+            "The server did not answer the last 2 calls in a row, and no more are sent for now. The last of them: cannot connect to a.example."
         );
     }
 

@@ -4,6 +4,7 @@ use serde_json::value::RawValue;
 
 use crate::frame::{Frame, Object, string};
 
+use super::pattern::folded;
 use super::request::unique;
 
 /// The kinds of lists.
@@ -20,9 +21,9 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Returns the kind of list that a method asks for.
+    /// Returns the kind of list that a method asks for, in any spelling that a server may take for it.
     pub fn of(method: &str) -> Option<Self> {
-        Some(match method {
+        Some(match folded(method).as_str() {
             "tools/list" => Self::Tools,
             "prompts/list" => Self::Prompts,
             "resources/list" => Self::Resources,
@@ -84,8 +85,12 @@ pub fn trim(answer: &Frame, kind: Kind, mut keeps: impl FnMut(&str, &str) -> boo
             name => hidden.push(name.unwrap_or_default()),
         }
     }
-    let names = answer.names(Some("result"));
-    let is_one = names.iter().filter(|name| *name == kind.member()).count() == 1;
+    let is_once = |outer, name: &str| {
+        let names: Vec<_> = answer.names(outer);
+        names.iter().filter(|it| *it == name).count() == 1
+    };
+    // Of two members of one name a host may read the other.
+    let is_one = is_once(None, "result") && is_once(Some("result"), kind.member());
     let frame = match hidden.is_empty() && is_one {
         true => answer.clone(),
         false => {
@@ -159,6 +164,11 @@ mod tests {
                 "{tool}"
             );
         }
+        let text = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"x"}]},"result":{"tools":[{"name":"a"}]}}"#;
+        let twice = trim(&Frame::parse(text).unwrap(), Kind::Tools, |name, _| {
+            name == "a"
+        });
+        assert!(!twice.frame.text().contains('x'), "{}", twice.frame.text());
         let two = trimmed(r#"{"tools":[{"name":"x"}],"tools":[{"name":"a"}]}"#);
         assert_eq!(
             two.frame.member("result").unwrap(),

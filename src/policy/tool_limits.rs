@@ -311,7 +311,7 @@ mod tests {
         let refusal = limits.decide("d").unwrap_err();
         assert_eq!(
             refusal.message,
-            "The policy refuses the tool d: it is none of the first 3 of the server's list (rule: max 3, from --max)."
+            "The policy refuses the tool d: it is none of the first 3 of the server's list."
         );
     }
 
@@ -370,7 +370,7 @@ mod tests {
         let refusal = limits.arguments("flat_a", "[[]]").unwrap_err();
         assert_eq!(
             refusal.message,
-            "The policy refuses a call of flat_a: its arguments are nested 2 deep, and 1 is the most (rule: max 1, from --max)."
+            "The policy refuses a call of flat_a: its arguments are nested 2 deep, and 1 is the most."
         );
         assert!(limits.result("tools/call", Some("flat_a"), "[[]]").is_err());
         assert!(limits.result("prompts/get", None, "[[[]]]").is_ok());
