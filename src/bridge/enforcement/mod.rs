@@ -63,8 +63,6 @@ pub(super) struct Enforcement {
 #[derive(Default)]
 struct State {
     catalog: Catalog,
-    /// Tools that are hidden for another reason than their names and annotations, by name.
-    hidden: HashMap<Box<str>, Refusal>,
     /// The tools that `--max-tools` and `--max-depth` leave.
     tool_limits: Option<ToolLimits>,
     /// The names and texts that `--sanitize` has escaped.
@@ -220,11 +218,6 @@ impl Enforcement {
             pins.permits(thing)?;
         }
         let state = self.state();
-        if let Asked::Tool(name) = thing
-            && let Some(refusal) = state.hidden.get(name.as_str())
-        {
-            return Err(refusal.clone());
-        }
         let is_read_only = |name: &str| state.catalog.tool(name).map(|tool| tool.is_read_only);
         self.rules.asked(thing, is_read_only)
     }
