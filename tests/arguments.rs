@@ -203,7 +203,7 @@ async fn arguments_beyond_their_size_are_refused_in_every_pair_of_eras() {
         assert_eq!(error["data"]["origin"], "/x/mcpipe.toml:7");
         let message = error["message"].as_str().unwrap();
         assert!(
-            message.contains("have 21 bytes, and 20 are allowed"),
+            message.contains("have 21 bytes, and 20 is the most"),
             "{message}"
         );
         assert_eq!(server.count("POST tools/call"), 1, "{pair:?}");
