@@ -95,6 +95,38 @@ pub struct BridgeArgs {
     pub compat: CompatArgs,
 }
 
+/// The bridge's arguments without guard rails. A host waits at every start for the definition of each flag, and most
+/// bridges have none of these.
+#[derive(Debug, Args)]
+pub(super) struct UnguardedArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+    #[arg(value_name = "CALLBACK_PORT", value_parser = optional_port, help_heading = None)]
+    port: Option<Port>,
+    #[command(flatten)]
+    options: BridgeOptions,
+    #[command(flatten)]
+    compat: CompatArgs,
+}
+
+impl From<UnguardedArgs> for BridgeArgs {
+    fn from(args: UnguardedArgs) -> Self {
+        let UnguardedArgs {
+            target,
+            port,
+            options,
+            compat,
+        } = args;
+        Self {
+            target,
+            port,
+            options,
+            policy: PolicyArgs::default(),
+            compat,
+        }
+    }
+}
+
 impl BridgeArgs {
     /// Returns the port of the sign-in's redirect, as flag or as second word.
     pub fn callback_port(&self) -> Option<u16> {

@@ -38,3 +38,14 @@ const EMPTY_MEANS: [&str; 2] = ["scope", "resource"];
 fn is_set_to_nothing(variable: &OsStr) -> bool {
     std::env::var_os(variable).is_some_and(|value| value.is_empty())
 }
+
+/// Says whether one of these variables is set, to whatever.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "clap reads these variables; this spares it the definition of their flags"
+)]
+pub(super) fn is_any_set(variables: &[&str]) -> bool {
+    variables
+        .iter()
+        .any(|name| std::env::var_os(name).is_some())
+}

@@ -6,9 +6,9 @@ use clap::builder::Resettable;
 use clap::error::ErrorKind;
 use clap::{Args as _, CommandFactory as _, FromArgMatches as _, Subcommand as _};
 
-use crate::cli::arguments::{BridgeArgs, Cli, Command};
-use crate::cli::environment;
+use crate::cli::arguments::{BridgeArgs, Cli, Command, UnguardedArgs};
 use crate::cli::usage_error::{ParseError, UsageError};
+use crate::cli::{environment, policy};
 
 /// Reads the command line.
 ///
@@ -33,17 +33,26 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, ParseError
     }
 }
 
-/// Reads the command line of a bridge by the definition of its flags alone: with the commands it is five times as long, and
-/// a host waits for it at every start. Returns `None` where a word is the name of a command, and for all that clap does
+/// Reads the command line of a bridge by the definition of its flags alone, at first without the guard rails: with the
+/// commands it is five times as long, and a host waits for it at every start. Returns `None` where a word is the name of a command, and for all that clap does
 /// not take; [`any`] says then what it is.
 fn bridge(words: &[OsString]) -> Option<BridgeArgs> {
     let is_command = |word: &OsString| word.to_str().is_some_and(Command::has_subcommand);
     if words.iter().skip(1).any(is_command) {
         return None;
     }
-    let flags = BridgeArgs::augment_args(clap::Command::new("mcpipe"));
+    if !environment::is_any_set(&policy::VARIABLES)
+        && let Some(bridge) = read::<UnguardedArgs>(words)
+    {
+        return Some(bridge.into());
+    }
+    read(words)
+}
+
+fn read<A: clap::Args>(words: &[OsString]) -> Option<A> {
+    let flags = A::augment_args(clap::Command::new("mcpipe"));
     let mut matches = environment::named(flags).try_get_matches_from(words).ok()?;
-    BridgeArgs::from_arg_matches_mut(&mut matches).ok()
+    A::from_arg_matches_mut(&mut matches).ok()
 }
 
 /// Reads any command line.
@@ -113,6 +122,17 @@ mod tests {
     }
 
     #[test]
+    fn the_variables_of_guard_rails_are_those_of_their_flags() {
+        let flags = crate::cli::PolicyArgs::augment_args(clap::Command::new("mcpipe"));
+        let variables = flags
+            .get_arguments()
+            .filter_map(|flag| flag.get_env()?.to_str());
+        let mut variables: Vec<_> = variables.collect();
+        variables.sort_unstable();
+        assert_eq!(variables, policy::VARIABLES);
+    }
+
+    #[test]
     fn a_bridge_is_read_without_the_commands_as_it_is_with_them() {
         let mut read = 0;
         for words in [
@@ -120,6 +140,8 @@ mod tests {
             "https://a.example/mcp 4000 --header A:b --header=B:c --silent",
             "--grace 2 --transport sse-only https://a.example/mcp --host localhost",
             "--client-secret-file statuses https://a.example/mcp -- 4000",
+            "--deny-tool a --deny-tool=b --rate-limit 5/m https://a.example/mcp --read-only",
+            "https://a.example/mcp --header X:--deny-tool --account deny-tool",
             // These are for the whole definition.
             "",
             "--help",
@@ -146,7 +168,7 @@ mod tests {
             assert_eq!(format!("{bridge:?}"), format!("{:?}", whole.bridge));
             read += 1;
         }
-        assert_eq!(read, 6, "bridges among these");
+        assert_eq!(read, 8, "bridges among these");
     }
 
     #[test]

@@ -136,6 +136,36 @@ pub fn policy_of(words: impl IntoIterator<Item = OsString>) -> Result<PolicyArgs
         .map_err(|error| ParseError::of(error, &flags, &words))
 }
 
+/// The variables of the environment that stand for guard rails.
+pub(super) const VARIABLES: [&str; 26] = [
+    "MCPIPE_ALLOW_PROMPT",
+    "MCPIPE_ALLOW_RESOURCE",
+    "MCPIPE_ALLOW_TOOL",
+    "MCPIPE_AUDIT",
+    "MCPIPE_AUDIT_ARGUMENTS",
+    "MCPIPE_AUDIT_BEST_EFFORT",
+    "MCPIPE_AUDIT_MAX_SIZE",
+    "MCPIPE_CALL_TIMEOUT",
+    "MCPIPE_CIRCUIT_BREAKER",
+    "MCPIPE_DENY_PROMPT",
+    "MCPIPE_DENY_RESOURCE",
+    "MCPIPE_DENY_TOOL",
+    "MCPIPE_IGNORE_TOOL",
+    "MCPIPE_MAX_ARGUMENTS",
+    "MCPIPE_MAX_CONCURRENT",
+    "MCPIPE_MAX_DEPTH",
+    "MCPIPE_MAX_RESULT",
+    "MCPIPE_MAX_TOOLS",
+    "MCPIPE_PIN_TOOLS",
+    "MCPIPE_POLICY_DRY_RUN",
+    "MCPIPE_RATE_LIMIT",
+    "MCPIPE_RATE_LIMIT_AS",
+    "MCPIPE_RATE_LIMIT_WAIT",
+    "MCPIPE_READ_ONLY",
+    "MCPIPE_SANITIZE",
+    "MCPIPE_VALIDATE_ARGUMENTS",
+];
+
 /// The form of a refusal by a limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum RateLimitAs {

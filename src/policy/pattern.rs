@@ -19,8 +19,13 @@ pub struct Pattern {
 #[derive(Clone)]
 enum Matcher {
     Literal(Box<str>),
+    /// A beginning, behind which anything may follow: `get_*`, and `*`. Most patterns are so, and need no automaton.
+    Beginning(Box<str>),
     Glob(Box<GlobMatcher>),
 }
+
+/// The characters that have a meaning in a pattern.
+const SPECIAL: [char; 7] = ['*', '?', '[', ']', '{', '}', '\\'];
 
 /// A text that is no pattern: an unclosed `[` or `{`, a set without an end, a backslash at the end, or nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,8 +67,13 @@ impl Pattern {
 
 impl Matcher {
     fn read(text: &str) -> Result<Self, PatternError> {
-        if !text.contains(['*', '?', '[', ']', '{', '}', '\\']) {
+        if !text.contains(SPECIAL) {
             return Ok(Self::Literal(text.into()));
+        }
+        if let Some(beginning) = text.strip_suffix('*')
+            && !beginning.contains(SPECIAL)
+        {
+            return Ok(Self::Beginning(beginning.into()));
         }
         let glob = GlobBuilder::new(text)
             .literal_separator(false)
@@ -76,6 +86,7 @@ impl Matcher {
     fn matches(&self, name: &str) -> bool {
         match self {
             Self::Literal(text) => **text == *name,
+            Self::Beginning(text) => name.starts_with(&**text),
             Self::Glob(glob) => glob.is_match(name),
         }
     }
@@ -128,6 +139,8 @@ mod tests {
     fn a_star_is_any_characters_and_a_name_without_one_is_itself() {
         assert!(pattern("delete_*").matches("delete_repo"));
         assert!(pattern("delete_*").matches("delete_"));
+        assert!(pattern("*").matches("") && pattern("*").matches("a/b\nc"));
+        assert!(pattern("a**").matches("ab") && pattern("*b*").matches("abc"));
         assert!(!pattern("delete_*").matches("undelete_repo"));
         assert!(pattern("file:///a/*").matches("file:///a/b/c"));
         assert!(pattern("{get,list}_?").matches("get_x"));
