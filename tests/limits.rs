@@ -161,8 +161,8 @@ async fn a_refusal_is_an_error_or_a_result_that_models_read_in_the_words_of_the_
                     assert_eq!(result.get("resultType"), expected_type.as_ref(), "{answer}");
                     let text = result["content"][0]["text"].as_str().unwrap();
                     assert!(
-                        text.contains("Try again in 60 s.")
-                            || text.contains("Try again in 1 minute."),
+                        text.contains("Try again in 60 s")
+                            || text.contains("Try again in 1 minute"),
                         "{text}"
                     );
                 }
