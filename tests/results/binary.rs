@@ -68,7 +68,7 @@ async fn the_rest_is_read_to_its_last_byte_and_by_a_later_process_too() {
     let note = content.last().unwrap()["text"].as_str().unwrap();
     let uri = uri_in(note, "result.json");
     assert!(
-        uri.starts_with(SCHEME) && note.contains("max-result 4000 of --max-result"),
+        uri.starts_with(SCHEME) && note.contains("max-result 4000, from --max-result"),
         "{note}"
     );
     assert_eq!(read_all(&mut host, &uri).await, large());
