@@ -269,7 +269,7 @@ pub enum Call {
 /// out too. Others hold the conversation together (`initialize`, lists, `ping`, the state of a task), and a host that was
 /// refused one could not go on.
 pub fn call_of(frame: &Frame) -> Option<Call> {
-    match folded(frame.method()?).as_str() {
+    match &*folded(frame.method()?) {
         "tools/call" => {
             let name = frame.param("name").and_then(string);
             Some(Call::Tool(name.unwrap_or_default()))

@@ -23,7 +23,7 @@ pub enum Kind {
 impl Kind {
     /// Returns the kind of list that a method asks for, in any spelling that a server may take for it.
     pub fn of(method: &str) -> Option<Self> {
-        Some(match folded(method).as_str() {
+        Some(match &*folded(method) {
             "tools/list" => Self::Tools,
             "prompts/list" => Self::Prompts,
             "resources/list" => Self::Resources,

@@ -3,6 +3,7 @@
 //! `*` stands for any characters, `/` among them, `?` for one, `[a-z]` for one of a set, `{a,b}` for one of several, and
 //! a backslash takes the meaning of the next character away.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use globset::{GlobBuilder, GlobMatcher};
@@ -108,11 +109,18 @@ impl fmt::Debug for Pattern {
 
 /// Returns a name without white space, control and invisible characters, in lower case: names that fold to the same
 /// text are the same to a denial, for a server may trim a name, or look it up regardless of case.
-pub(crate) fn folded(name: &str) -> String {
+pub(crate) fn folded(name: &str) -> Cow<'_, str> {
+    // Most names, and all methods, are their own folded form.
+    if name
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && !byte.is_ascii_uppercase())
+    {
+        return Cow::Borrowed(name);
+    }
     let kept = name
         .chars()
         .filter(|c| !c.is_whitespace() && !is_unseen(*c));
-    kept.flat_map(char::to_lowercase).collect()
+    Cow::Owned(kept.flat_map(char::to_lowercase).collect())
 }
 
 /// Says whether a character is drawn as nothing: a control character, or one that Unicode lists as

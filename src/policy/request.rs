@@ -75,7 +75,7 @@ pub fn asked(frame: &Frame) -> Result<Vec<Asked>, Unclear> {
     if let Some(wanted) = frame.param("notifications") {
         things.extend(subscribed_to(wanted)?);
     }
-    match method.as_str() {
+    match &*method {
         "tools/call" | "prompts/get" if text("name").is_none() => Err(Unclear::Missing("name")),
         "resources/read" | "resources/subscribe" if text("uri").is_none() => {
             Err(Unclear::Missing("uri"))

@@ -75,9 +75,11 @@ impl ToolLimits {
             // The definition itself is an object.
             let seen = depth(definition).saturating_sub(1);
             match self.depth_of(Some(name)) {
-                Some((most, _)) if seen > most => _ = self.deep.insert(folded(name), seen),
+                Some((most, _)) if seen > most => {
+                    _ = self.deep.insert(folded(name).into_owned(), seen)
+                }
                 _ => {
-                    self.deep.remove(&folded(name));
+                    self.deep.remove(&*folded(name));
                     fit.push(name.as_str());
                 }
             }
@@ -149,7 +151,7 @@ impl ToolLimits {
     /// # Errors
     /// The tool is nested too deep, or is none of those that are shown.
     pub fn decide(&self, name: &str) -> Result<(), Refusal> {
-        if let Some(seen) = self.deep.get(&folded(name))
+        if let Some(seen) = self.deep.get(&*folded(name))
             && let Some((most, rule)) = self.depth_of(Some(name))
         {
             let what = format!("the tool {}: its definition is", printable(name, 200));

@@ -112,7 +112,7 @@ fn pinned(kind: Kind, object: &Object, but: &str) -> String {
         .iter()
         .filter(|(name, value)| {
             let name = folded(name);
-            kind.members().contains(&name.as_str()) && name != but && *value != "null"
+            kind.members().contains(&&*name) && name != but && *value != "null"
         })
         .map(|(name, value)| format!("\"{name}\":{value}"))
         .collect();
