@@ -1,6 +1,6 @@
 //! Texts about tools, prompts, resources and the server itself, in which unwanted characters are escaped.
 //!
-//! The members that are looked at are those of [`role`]: names, titles, descriptions, schemas, instructions and errors. The
+//! The members that are looked at are those of `role`: names, titles, descriptions, schemas, instructions and errors. The
 //! content of results is not, except that of a result that is an error. Everything else keeps its bytes.
 //!
 //! A host sends names back, and values of schemas; [`Sanitizer::request`] puts the server's own spelling in their place.
