@@ -76,7 +76,7 @@ impl ToolLimits {
             let seen = depth(definition).saturating_sub(1);
             match self.depth_of(Some(name)) {
                 Some((most, _)) if seen > most => {
-                    _ = self.deep.insert(folded(name).into_owned(), seen)
+                    _ = self.deep.insert(folded(name).into_owned(), seen);
                 }
                 _ => {
                     self.deep.remove(&*folded(name));
