@@ -58,7 +58,8 @@ async fn the_rest_is_read_to_its_last_byte_and_by_a_later_process_too() {
     let home = tempfile::tempdir().unwrap();
     let server = server().await;
     let limit = LIMIT.to_string();
-    let flags = ["--max-result", &*limit];
+    let audit = home.path().join("audit.jsonl");
+    let flags = ["--max-result", &*limit, "--audit", audit.to_str().unwrap()];
     let mut host = opened(home.path(), &server.url(), &flags).await;
     host.send(request(1, "tools/call")).await;
     let line = host.next().await;
@@ -82,6 +83,22 @@ async fn the_rest_is_read_to_its_last_byte_and_by_a_later_process_too() {
     assert_eq!(answer["error"]["code"], -32002, "{answer}");
     other.closed().await;
     assert_eq!(server.count("POST resources/read"), 0);
+    // What the bridge answers itself is audited too.
+    let lines = std::fs::read_to_string(audit).unwrap();
+    let lines = lines
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let reads: Vec<_> = lines
+        .filter(|line| line["method"] == "resources/read")
+        .collect();
+    assert!(
+        reads.iter().any(|line| line["outcome"] == "ok"),
+        "{reads:?}"
+    );
+    assert!(
+        reads.iter().all(|line| line["event"] == "result"),
+        "{reads:?}"
+    );
 }
 
 #[tokio::test]

@@ -133,11 +133,14 @@ impl Enforcement {
             return Admission::Pass(frame, None);
         }
         let frame = self.own_names(frame);
-        if let Some(answer) = self.own_resource(&frame).await {
-            return Admission::Answer(answer);
-        }
         let mut request = Request::of(&frame);
         let account = self.begin_account(&frame, &mut request);
+        if let Some(answer) = self.own_resource(&frame).await {
+            if let Some(account) = account {
+                account.decided();
+            }
+            return Admission::Answer(self.write_result(&request, answer));
+        }
         let decided = self.judge(&frame, &mut request).await;
         if let Some(account) = account {
             account.decided();
