@@ -29,6 +29,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Says whether what is kept is at fault, and not the way to its key: a file that cannot be used or is no vault, or pins
+    /// that this version cannot read.
+    pub fn is_of_content(&self) -> bool {
+        matches!(
+            self,
+            Self::Foreign(_) | Self::Vault(store::Error::Envelope { .. } | store::Error::File(_))
+        )
+    }
+
     /// Returns what the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {

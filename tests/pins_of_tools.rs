@@ -731,3 +731,15 @@ async fn where_the_vault_does_not_open_calls_are_refused_and_the_hint_opens_it()
     assert_eq!(listed_by(&mut host, 1).await, ["add"]);
     host.closed().await;
 }
+
+#[tokio::test]
+async fn pins_that_are_none_end_the_start_before_anything_is_sent() {
+    let server = Server::that(ordinary).await;
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("vault.bin"), "no vault").unwrap();
+    let bridge = Process::start_in(home.path(), &["--pin-tools", &server.url()], &[]);
+    let exit = bridge.exit().await;
+    assert_eq!(exit.status.code(), Some(2), "{}", exit.stderr);
+    assert!(exit.stderr.contains("vault.bin"), "{}", exit.stderr);
+    assert!(server.labels().is_empty());
+}

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::watch;
+use tokio::time;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::net::http::Http;
 use crate::auth::{self, Announce, Authorizer, PendingSignIn};
-use crate::bridge::{self, Outcome, Parts, Stop};
+use crate::bridge::{self, Outcome, Parts, PinSettings, Stop};
 use crate::cli::{BridgeOptions, PolicyArgs, TargetArgs};
 use crate::commands::vault_headers::Secrets;
 use crate::commands::{auditing, pins, recording};
@@ -30,6 +31,9 @@ use crate::store::Vault;
 /// The time that a token request under way may take to be stored when everything else is done: a rotated refresh token
 /// that is lost is a sign-in that is lost.
 pub(super) const LAST_TOKEN: Duration = Duration::from_secs(5);
+
+/// The time for which a start waits for its pins before the host's first line: those of an open vault take milliseconds.
+const PINS_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The fact remembered of a server whether it wants a credential. With it a start that needs none does not open the
 /// vault, and one that does opens the vault while the host is still speaking. A server that changes its mind costs one
@@ -120,6 +124,9 @@ impl Connection {
     /// # Errors
     /// A mistake in the arguments that shows only in the opened vault. The bridge is dropped then.
     pub(super) async fn run(self, host: Host, stop: Stop) -> Result<Outcome, Failure> {
+        if let Some(pins) = &self.settings.pins {
+            check_pins(pins).await?;
+        }
         let facts = self.settings.facts.clone();
         let audit = self.settings.audit.clone();
         let host = match &self.recorder {
@@ -169,6 +176,25 @@ fn vault(target: &Target, args: &TargetArgs, env: &Environment) -> Result<Vault,
         Ok(Vault::in_memory())
     } else {
         settings::bridges_vault(&args.vault, env)
+    }
+}
+
+/// Refuses to start where the pins cannot be what they should be, before anything is sent. A vault that waits for its user,
+/// or for a program of the user's, is not wrong.
+///
+/// # Errors
+/// The vault's file cannot be used or is no vault, or the pins in it are none that this version can read.
+async fn check_pins(pins: &PinSettings) -> Result<(), Failure> {
+    match time::timeout(PINS_PATIENCE, pins.store.read()).await {
+        Ok(Err(error)) if error.is_of_content() => {
+            let hint = error.hint();
+            let failure = Failure::usage(error);
+            Err(match hint {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            })
+        }
+        _ => Ok(()),
     }
 }
 
