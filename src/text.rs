@@ -61,6 +61,17 @@ pub fn is_mark(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
+/// Says whether a character is drawn as nothing, or only changes how others look: a control character, a [mark](is_mark), one
+/// that Unicode lists as Default_Ignorable_Code_Point (soft hyphens, joiners, fillers, variation selectors, tags), an
+/// unassigned one beside them, a blank that is a letter.
+pub fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || is_mark(c)
+        || matches!(c, '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d159}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
 /// Returns a sentence as it begins a line.
 pub fn capitalised(text: &str) -> String {
     let mut chars = text.chars();

@@ -8,6 +8,8 @@ use std::fmt;
 
 use globset::{GlobBuilder, GlobMatcher};
 
+use crate::text::is_unseen;
+
 /// A pattern of names.
 #[derive(Clone)]
 pub struct Pattern {
@@ -123,18 +125,6 @@ pub(crate) fn folded(name: &str) -> Cow<'_, str> {
     Cow::Owned(kept.flat_map(char::to_lowercase).collect())
 }
 
-/// Says whether a character is drawn as nothing: a control character, or one that Unicode lists as
-/// Default_Ignorable_Code_Point.
-fn is_unseen(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
-            | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
-            | '\u{e0000}'..='\u{e0fff}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,6 +153,8 @@ mod tests {
             " delete_repo ",
             "delete\u{200b}_repo",
             "delete_repo\u{e0041}",
+            "delete\u{2800}_repo",
+            "delete_\u{fff9}repo",
             "DELETE_REPO\n",
         ] {
             assert!(pattern("delete_*").may_match(name), "{name:?}");

@@ -6,7 +6,7 @@
 use serde_json::value::RawValue;
 
 use crate::frame::{Object, string};
-use crate::text::is_mark;
+use crate::text::is_unseen;
 
 /// The characters of a text's common ends that are shown beside the difference.
 const CONTEXT: usize = 30;
@@ -58,19 +58,13 @@ pub fn short(lines: &[String], longest: usize) -> Vec<String> {
 pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() || is_mark(c) || is_invisible(c) {
+        if is_unseen(c) {
             shown.extend(c.escape_unicode());
         } else {
             shown.push(c);
         }
     }
     shown
-}
-
-/// Soft hyphens, joiners, fillers, variation selectors and tags: in Unicode "default ignorable", beside [`is_mark`].
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{3164}'
-        | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// The number of leaves that are compared: the way to each is looked for in all others.

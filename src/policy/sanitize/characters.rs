@@ -7,6 +7,8 @@
 
 use std::fmt;
 
+use crate::text::is_unseen;
+
 /// A reason for which a character is escaped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
@@ -114,27 +116,7 @@ fn kind_of(character: char, next: Option<char>, has_lines: bool) -> Option<Kind>
             Kind::Direction
         }
         '\u{fe00}'..='\u{fe0f}' | '\u{e0000}'..='\u{e0fff}' => Kind::HiddenText,
-        // The Braille blank is no default ignorable, but is shown as nothing.
-        '\u{ad}'
-        | '\u{34f}'
-        | '\u{115f}'
-        | '\u{1160}'
-        | '\u{17b4}'
-        | '\u{17b5}'
-        | '\u{2800}'
-        | '\u{180b}'..='\u{180f}'
-        | '\u{200b}'..='\u{200d}'
-        | '\u{2028}'
-        | '\u{2029}'
-        | '\u{2060}'..='\u{2065}'
-        | '\u{206a}'..='\u{206f}'
-        | '\u{3164}'
-        | '\u{feff}'
-        | '\u{ffa0}'
-        | '\u{fff0}'..='\u{fffb}'
-        | '\u{1bca0}'..='\u{1bca3}'
-        | '\u{1d159}'
-        | '\u{1d173}'..='\u{1d17a}' => Kind::Invisible,
+        _ if is_unseen(character) => Kind::Invisible,
         _ => return None,
     };
     Some(kind)
