@@ -319,3 +319,37 @@ async fn a_list_of_many_tools_is_trimmed_in_one_pass() {
     assert_eq!(shown.len(), 9000);
     assert_eq!(answer["result"]["nextCursor"], "c");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_update_that_names_no_resource_passes_unless_a_rule_is_about_resources() {
+    use crate::support::remote::Step;
+
+    let updates = [
+        r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{}}"#,
+        r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"file:///hidden"}}"#,
+        r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"file:///open"}}"#,
+    ];
+    for (flags, passed) in [
+        ("--sanitize", &updates[..]),
+        ("--deny-resource file:///hidden", &updates[2..]),
+        (
+            "--deny-resource file:///hidden --policy-dry-run",
+            &updates[..],
+        ),
+    ] {
+        let remote = Memory::that(move |ask| match ask.label().as_str() {
+            "POST server/discover" => Reply::status(400),
+            "GET" => {
+                let mut steps: Vec<_> = updates.iter().map(Step::event).collect();
+                steps.push(Step::forever());
+                Reply::events(steps)
+            }
+            _ => ordinary(ask),
+        });
+        let mut host = InProcess::opened(remote.remote(), with_policy(flags)).await;
+        for update in passed {
+            assert_eq!(host.next().await, *update, "{flags}");
+        }
+        host.hears_nothing_for(Duration::from_secs(1)).await;
+    }
+}

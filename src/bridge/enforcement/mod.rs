@@ -311,8 +311,13 @@ impl Enforcement {
                 return self.checked_anew(Kind::Prompts, frame);
             }
             Some("notifications/resources/updated") => {
-                let uri = frame.param("uri").and_then(string)?;
-                if self.access(&Asked::Resource(uri)).is_err() && !self.rules.dry_run {
+                let uri = frame.param("uri").and_then(string);
+                let is_hidden = match uri {
+                    Some(uri) => self.access(&Asked::Resource(uri)).is_err(),
+                    // It may be about any of them.
+                    None => !self.rules.resources.is_empty(),
+                };
+                if is_hidden && !self.rules.dry_run {
                     return None;
                 }
             }
