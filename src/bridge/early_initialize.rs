@@ -9,7 +9,7 @@
 
 use serde_json::{Value, json};
 
-use crate::era::protocol::{LEGACY, META_VERSION, NEWEST_LEGACY};
+use crate::era::protocol::{META_VERSION, NEWEST_LEGACY, is_legacy};
 use crate::frame::{Frame, Id, Malformed, Outline, member_of, takes_batches};
 
 /// The instructions of an answer that is none of the server's, while the vault is locked.
@@ -115,7 +115,7 @@ impl EarlyInitialize {
         let asked: Option<String> = initialize
             .param("protocolVersion")
             .and_then(|text| serde_json::from_str(text).ok())
-            .filter(|version| LEGACY.contains(&String::as_str(version)));
+            .filter(|version: &String| is_legacy(version));
         let list = json!({ "listChanged": true });
         let mut result = self
             .remembered

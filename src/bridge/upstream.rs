@@ -16,6 +16,7 @@ use crate::bridge::exchanges::{ExchangeEvent, Exchanges};
 use crate::bridge::outstanding::Brought;
 use crate::bridge::response_stream::{Followed, ended};
 use crate::bridge::retry::{self, pause_after};
+use crate::era::protocol::standing;
 use crate::era::{Arrival, ExchangeId, Head, HttpError, Post};
 use crate::frame::{BridgeError, Outline, Parsed, Stage};
 use crate::policy::{Rule, timeout};
@@ -363,5 +364,7 @@ fn is_result(refusal: &HttpError) -> bool {
 /// Says whether the response of a request is a stream that stands, rather than an answer: it takes no turn and has no
 /// time limit (MCP 2026-07-28, basic/patterns/subscriptions).
 fn stands(post: &Post) -> bool {
-    post.frame.method() == Some("subscriptions/listen")
+    post.frame
+        .method()
+        .is_some_and(|method| standing(method).is_some())
 }

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use super::Arrival;
 use super::legacy::to_bridge_error;
 use super::protocol::{
-    HEADER_MISMATCH, LEGACY, META_CAPABILITIES, META_CLIENT, META_VERSION, MISSING_CAPABILITY,
-    MODERN, UNSUPPORTED_VERSION,
+    self, HEADER_MISMATCH, META_CAPABILITIES, META_CLIENT, META_VERSION, MISSING_CAPABILITY,
+    MODERN, UNSUPPORTED_VERSION, newest_modern_of,
 };
 use crate::era::HttpError;
 use crate::frame::{
@@ -190,7 +190,7 @@ pub(crate) fn refuses_legacy(arrival: &Arrival) -> bool {
             Some(ProbeOutcome::Again | ProbeOutcome::Unsupported(_))
         ) && !supported(error)
             .iter()
-            .any(|version| is_legacy_revision(version))
+            .any(|version| protocol::is_legacy(version))
     })
 }
 
@@ -200,7 +200,7 @@ pub(crate) fn is_handshake(answer: &Frame) -> bool {
         .member("result")
         .and_then(|result| member_of(result, "protocolVersion"));
     let version: Option<String> = version.and_then(|text| serde_json::from_str(text).ok());
-    version.is_some_and(|version| is_legacy_revision(&version))
+    version.is_some_and(|version| protocol::is_legacy(&version))
 }
 
 /// Says whether a refusal has one of the codes that only modern servers have.
@@ -209,10 +209,6 @@ pub(crate) fn is_modern_error(refusal: &HttpError) -> bool {
     error.is_some_and(|error| {
         !matches!(judge_error(error, false), None | Some(ProbeOutcome::Legacy))
     })
-}
-
-fn is_legacy_revision(version: &str) -> bool {
-    LEGACY.contains(&version)
 }
 
 /// Returns the revisions that an error names.
@@ -234,11 +230,11 @@ fn judge_answer(frame: &Frame, was_asked_again: bool) -> ProbeOutcome {
         .and_then(|text| serde_json::from_str(text).ok())
         .unwrap_or_default();
     let is_complete = member_of(result, "capabilities").is_some();
-    if is_complete && versions.iter().any(|version| version == MODERN) {
+    if is_complete && newest_modern_of(&versions).is_some() {
         ProbeOutcome::Modern(result.to_owned())
     } else if !is_complete
         || versions.is_empty()
-        || versions.iter().any(|version| is_legacy_revision(version))
+        || versions.iter().any(|version| protocol::is_legacy(version))
     {
         ProbeOutcome::Legacy
     } else {
@@ -283,14 +279,10 @@ fn judge_error(frame: &Frame, was_asked_again: bool) -> Option<ProbeOutcome> {
     if versions.is_empty() {
         return None; // it names nothing, as if there were no list
     }
-    let speaks = |known: &[&str]| {
-        versions
-            .iter()
-            .any(|version| known.contains(&version.as_str()))
-    };
-    Some(if speaks(&[MODERN]) && !was_asked_again {
+    let is_modern = newest_modern_of(&versions).is_some();
+    Some(if is_modern && !was_asked_again {
         ProbeOutcome::Again // even when it is the version just offered
-    } else if speaks(&LEGACY) && !speaks(&[MODERN]) {
+    } else if !is_modern && versions.iter().any(|version| protocol::is_legacy(version)) {
         ProbeOutcome::Legacy
     } else {
         ProbeOutcome::Unsupported(unsupported(&versions))
@@ -339,7 +331,7 @@ fn unsupported(versions: &[String]) -> BridgeError {
 pub(crate) fn is_modern(frame: &Frame) -> bool {
     let version = frame.meta(META_VERSION);
     let version: Option<String> = version.and_then(|text| serde_json::from_str(text).ok());
-    version.is_some_and(|version| !LEGACY.contains(&version.as_str()))
+    version.is_some_and(|version| !protocol::is_legacy(&version))
 }
 
 #[cfg(test)]

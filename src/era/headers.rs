@@ -14,7 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::value::RawValue;
 
-use super::protocol::META_VERSION;
+use super::protocol::{META_VERSION, name_param};
 use crate::frame::{Frame, Object, string};
 
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
@@ -57,12 +57,7 @@ pub(crate) fn of(frame: &Frame, tools: &Tools) -> HeaderMap {
     if let Some(method) = visible_value(method) {
         headers.insert(METHOD, method);
     }
-    let name = match method {
-        "tools/call" | "prompts/get" => frame.param("name"),
-        "resources/read" => frame.param("uri"),
-        "tasks/get" | "tasks/update" | "tasks/cancel" => frame.param("taskId"),
-        _ => None,
-    };
+    let name = name_param(method).and_then(|param| frame.param(param));
     let name = name.and_then(string);
     if let Some(name) = name.as_deref().and_then(value) {
         headers.insert(NAME, name);

@@ -1,13 +1,23 @@
-//! The constants of the protocol: revisions, `_meta` keys, error codes, log levels, and sets of methods.
+//! The one place that knows revisions, result kinds, methods and extensions by name.
 //!
-//! Holds every word of the specification that more than one rule reads or writes. Decides nothing.
+//! Holds every word of the specification that more than one rule reads or writes, and the rules of each method as
+//! tables: a revision, a method, a standing request or an extension is added here, as a row. Whatever has no row passes
+//! as it came, in every pair. Decides nothing.
 
-/// The modern revision that mcpipe speaks.
-pub(crate) const MODERN: &str = "2026-07-28";
-/// The legacy revisions, which begin with `initialize`, newest first.
-pub(crate) const LEGACY: [&str; 4] = [NEWEST_LEGACY, "2025-06-18", "2025-03-26", "2024-11-05"];
-/// The last legacy revision, and the first with URL elicitation.
-pub(crate) const NEWEST_LEGACY: &str = "2025-11-25";
+mod extension;
+mod method;
+mod revision;
+mod rules;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use extension::{ListChanges, TASKS, list_changes};
+pub(crate) use method::{
+    is_cacheable, is_harmless, is_not_modern, may_ask_for_input, name_param, standing,
+};
+pub(crate) use revision::{MODERN, NEWEST_LEGACY, is_legacy, is_modern, modern, newest_modern_of};
+
+use crate::frame::string;
 
 /// The revision of one request.
 pub(crate) const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
@@ -19,10 +29,8 @@ pub(crate) const META_CLIENT: &str = "io.modelcontextprotocol/clientInfo";
 pub(crate) const META_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 /// The name and version of the server.
 pub(crate) const META_SERVER: &str = "io.modelcontextprotocol/serverInfo";
-/// The subscription that a notification belongs to.
+/// The standing request that a notification belongs to, by its id.
 pub(crate) const META_SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
-/// The extension for tasks (SEP-2663).
-pub(crate) const TASKS: &str = "io.modelcontextprotocol/tasks";
 
 /// `HeaderMismatch` (MCP 2026-07-28, basic, "Error Codes").
 pub(crate) const HEADER_MISMATCH: i64 = -32020;
@@ -51,59 +59,50 @@ pub(crate) const LEVELS: [&str; 8] = [
     "emergency",
 ];
 
-/// Says whether doing it twice is doing it once. Tools are not harmless: their `idempotentHint` is a hint that nothing
-/// vouches for.
-pub(crate) fn is_harmless(method: &str) -> bool {
-    method.ends_with("/list")
-        || matches!(
-            method,
-            "initialize"
-                | "ping"
-                | "resources/read"
-                | "tasks/get"
-                | "prompts/get"
-                | "completion/complete"
-                | "server/discover"
-                | "resources/templates/list"
-                | "resources/subscribe"
-                | "resources/unsubscribe"
-                | "logging/setLevel"
-        )
+/// The kinds of result that the modern era names in `resultType` (MCP 2026-07-28, basic) and mcpipe acts on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ResultKind {
+    /// The answer. A result that names no kind is one.
+    Complete,
+    /// Questions that the host answers by calling again (MCP 2026-07-28, basic/patterns/mrtr).
+    InputRequired,
+    /// A task that the call has become (SEP-2663).
+    Task,
+    /// A kind that has no row: it passes as it came.
+    Other,
 }
 
-/// Says whether the result of a method may be `input_required` (MCP 2026-07-28, basic/patterns/mrtr).
-pub(crate) fn may_ask_for_input(method: &str) -> bool {
-    matches!(method, "tools/call" | "prompts/get" | "resources/read")
+impl ResultKind {
+    /// The kinds by name.
+    const NAMES: [(&str, Self); 3] = [
+        ("complete", Self::Complete),
+        ("input_required", Self::InputRequired),
+        ("task", Self::Task),
+    ];
+
+    /// Reads `resultType`, as JSON text. Without one a result is complete (MCP 2026-07-28, basic).
+    pub(crate) fn read(result_type: Option<&str>) -> Self {
+        let Some(text) = result_type else {
+            return Self::Complete;
+        };
+        let name = string(text);
+        let mut kinds = Self::NAMES.iter();
+        let known = kinds.find(|(known, _)| name.as_deref() == Some(*known));
+        known.map_or(Self::Other, |(_, kind)| *kind)
+    }
 }
 
-/// Says whether the result of a method may be repeated for as long as its `ttlMs` (MCP 2026-07-28,
-/// server/utilities/caching).
-pub(crate) fn is_cacheable(method: &str) -> bool {
-    matches!(
-        method,
-        "server/discover"
-            | "tools/list"
-            | "prompts/list"
-            | "resources/list"
-            | "resources/templates/list"
-            | "resources/read"
-    )
-}
-
-/// Says whether a method was done away with by revision 2026-07-28 (MCP 2026-07-28, changelog), or belongs to the
-/// extension for tasks.
-pub(crate) fn is_not_modern(method: &str) -> bool {
-    matches!(
-        method,
-        "initialize"
-            | "ping"
-            | "logging/setLevel"
-            | "resources/subscribe"
-            | "resources/unsubscribe"
-            | "tasks/get"
-            | "tasks/result"
-            | "tasks/list"
-            | "tasks/cancel"
-            | "tasks/update"
-    )
+/// Runs a test with rows that the tables do not have, in this thread.
+#[cfg(test)]
+pub(crate) fn with_added<T>(
+    revisions: Vec<revision::Revision>,
+    extension: Option<extension::Extension>,
+    test: impl FnOnce() -> T,
+) -> T {
+    revision::ADDED.with_borrow_mut(|added| *added = Vec::leak(revisions));
+    extension::ADDED.with_borrow_mut(|added| *added = Vec::leak(Vec::from_iter(extension)));
+    let done = test();
+    revision::ADDED.with_borrow_mut(|added| *added = &[]);
+    extension::ADDED.with_borrow_mut(|added| *added = &[]);
+    done
 }

@@ -3,17 +3,40 @@
 //! Read from an `InitializeResult` (MCP 2025-11-25, basic/lifecycle) or a `DiscoverResult` (MCP 2026-07-28,
 //! server/discover). Each pair writes its own answer from them; unknown members survive as text.
 
-use super::protocol::{META_SERVER, TASKS};
+use super::protocol::{ListChanges, META_SERVER, MODERN, TASKS, newest_modern_of};
 use crate::frame::{Object, member_of};
 
 /// A server's declaration of itself.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct ServerInfo {
+    /// The newest modern revision that both the server and mcpipe speak.
+    pub(super) revision: &'static str,
     /// `serverInfo` as JSON text.
     pub(super) identity: Option<String>,
     pub(super) capabilities: Object,
     /// As JSON text.
     pub(super) instructions: Option<String>,
+}
+
+impl Default for ServerInfo {
+    fn default() -> Self {
+        Self {
+            revision: MODERN,
+            identity: None,
+            capabilities: Object::default(),
+            instructions: None,
+        }
+    }
+}
+
+/// Takes one extension out of capabilities; the others, and an empty object, stay as they are.
+pub(super) fn without_extension(capabilities: &mut Object, id: &str) {
+    let extensions = capabilities.get("extensions");
+    if extensions.is_some_and(|extensions| member_of(extensions, id).is_some()) {
+        capabilities.edit("extensions", |extensions| {
+            extensions.remove(id);
+        });
+    }
 }
 
 impl ServerInfo {
@@ -23,10 +46,9 @@ impl ServerInfo {
         let mut capabilities =
             Object::read(&text("capabilities").unwrap_or_default()).unwrap_or_default();
         capabilities.remove("tasks");
-        capabilities.edit("extensions", |extensions| {
-            extensions.remove(TASKS);
-        });
+        without_extension(&mut capabilities, TASKS);
         Self {
+            revision: MODERN,
             identity: text("serverInfo"),
             capabilities,
             instructions: text("instructions"),
@@ -40,7 +62,10 @@ impl ServerInfo {
         let identity = meta.as_ref().and_then(|meta| meta.get(META_SERVER));
         let identity = identity.or_else(|| result.get("serverInfo"));
         let capabilities = result.get("capabilities").and_then(Object::read);
+        let named = result.get("supportedVersions");
+        let named: Option<Vec<String>> = named.and_then(|named| serde_json::from_str(named).ok());
         Self {
+            revision: newest_modern_of(&named.unwrap_or_default()).unwrap_or(MODERN),
             identity: identity.map(str::to_owned),
             capabilities: capabilities.unwrap_or_default(),
             instructions: result.get("instructions").map(str::to_owned),
@@ -56,9 +81,14 @@ impl ServerInfo {
         extensions.is_some_and(|extensions| extensions.get(TASKS).is_some())
     }
 
-    /// Says whether the server announces changes of a list (`tools`, `prompts`, `resources`).
-    pub(super) fn announces(&self, list: &str) -> bool {
-        self.has(list, "listChanged")
+    /// Says whether the server announces changes of a list.
+    pub(super) fn announces(&self, changes: ListChanges) -> bool {
+        let Some(extension) = changes.extension else {
+            return self.has(changes.list, "listChanged");
+        };
+        let extensions = self.capabilities.get("extensions");
+        let settings = extensions.and_then(|extensions| member_of(extensions, extension));
+        settings.and_then(|settings| member_of(settings, "listChanged")) == Some("true")
     }
 
     /// Says whether the server tells of changes of single resources.

@@ -11,13 +11,6 @@ use crate::frame::{BridgeError, Frame, Id};
 
 pub(super) const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
 
-/// The lists whose changes can be listened for: the filter's member, and the list, which is also the server's capability.
-pub(super) const LISTS: [(&str, &str); 3] = [
-    ("toolsListChanged", "tools"),
-    ("promptsListChanged", "prompts"),
-    ("resourcesListChanged", "resources"),
-];
-
 /// Returns the id of the subscription that a notification belongs to.
 pub(super) fn id_of(frame: &Frame) -> Option<Id> {
     Id::parse(frame.meta(META_SUBSCRIPTION)?)

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::era::headers;
-use crate::era::protocol::MAX_WATCHES;
+use crate::era::protocol::{MAX_WATCHES, list_changes};
 use crate::era::server_info::ServerInfo;
-use crate::era::subscriptions::{self, LISTS};
+use crate::era::subscriptions;
 use crate::era::{Head, HttpError};
 use crate::frame::{Frame, Id, member_of};
 use crate::secret::Secret;
@@ -133,10 +133,9 @@ impl Session {
     /// Returns the notifications that make the host look again at what a reopened session offers: its lists, where the
     /// remote announces changes at all, and the resources it watches, whose updates may have been missed.
     pub(crate) fn announcements(&self) -> Vec<Frame> {
-        let lists = LISTS
-            .into_iter()
-            .filter(|(_, list)| self.server.announces(list))
-            .map(|(_, list)| subscriptions::list_changed(list));
+        let lists = list_changes()
+            .filter(|changes| self.server.announces(*changes))
+            .map(|changes| subscriptions::list_changed(changes.list));
         let updates = self.subscriptions.iter();
         let updates = updates.map(|uri| subscriptions::resource_updated(uri));
         lists.chain(updates).collect()

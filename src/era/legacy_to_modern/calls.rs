@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::input_requests::{Answered, Questions, Round};
 use super::outbox::{Outbox, OwnRequest, Timer};
 use super::peers::Peers;
-use super::shape::{self, ResultKind};
+use super::shape;
 use super::tasks::{Task, TaskStatus};
-use crate::era::protocol::may_ask_for_input;
+use crate::era::protocol::{ResultKind, may_ask_for_input};
 use crate::era::subscriptions;
 use crate::frame::{BridgeError, Frame, INTERNAL_ERROR, Id, Object};
 
@@ -167,8 +167,8 @@ impl MultiRoundCalls {
         };
         let may_ask = may_ask_for_input(&call.method);
         let may_be_task = call.is_tool_call() && peers.server.has_tasks();
-        let wrong = match shape::kind(&result) {
-            ResultKind::Complete => {
+        let wrong = match ResultKind::read(result.get("resultType")) {
+            ResultKind::Complete | ResultKind::Other => {
                 self.complete(number, frame, result, out);
                 return true;
             }
@@ -180,16 +180,10 @@ impl MultiRoundCalls {
                 self.begin_task(number, &result, peers, out);
                 return false;
             }
-            ResultKind::InputRequired => {
-                "The server asked for input where the protocol has none.".to_owned()
-            }
-            ResultKind::Task => "The server made a task of what cannot be one.".to_owned(),
-            ResultKind::Unknown(kind) => {
-                let shown: String = kind.chars().filter(|c| !c.is_control()).take(40).collect();
-                format!("The server's answer is of a kind nobody here knows: {shown}")
-            }
+            ResultKind::InputRequired => "The server asked for input where the protocol has none.",
+            ResultKind::Task => "The server made a task of what cannot be one.",
         };
-        self.fail_as_bad(number, &wrong, peers, out);
+        self.fail_as_bad(number, wrong, peers, out);
         false
     }
 

@@ -8,11 +8,10 @@ use std::sync::OnceLock;
 use serde_json::json;
 
 use crate::era::protocol::{
-    LEGACY, META_CAPABILITIES, META_CLIENT, META_LEVEL, META_SUBSCRIPTION, META_VERSION, MODERN,
-    NEWEST_LEGACY, TASKS,
+    META_CAPABILITIES, META_CLIENT, META_LEVEL, META_SUBSCRIPTION, META_VERSION, MODERN,
+    NEWEST_LEGACY, TASKS, is_legacy, list_changes,
 };
-use crate::era::server_info::ServerInfo;
-use crate::era::subscriptions::LISTS;
+use crate::era::server_info::{ServerInfo, without_extension};
 use crate::frame::{Frame, Object, string};
 
 /// The host's declaration of itself.
@@ -30,7 +29,7 @@ pub(super) struct HostInfo {
 /// as on any other request (MCP 2026-07-28, basic).
 pub(in crate::era) fn declared(initialize: &Frame) -> Object {
     let mut meta = Object::default();
-    HostInfo::read(initialize).sign(&mut meta, None, false);
+    HostInfo::read(initialize).sign(&mut meta, MODERN, None, false);
     meta
 }
 
@@ -38,14 +37,15 @@ impl HostInfo {
     pub(super) fn read(initialize: &Frame) -> Self {
         let asked = initialize.param("protocolVersion").and_then(string);
         let version = asked
-            .filter(|version| LEGACY.contains(&version.as_str()))
+            .filter(|version| is_legacy(version))
             .unwrap_or_else(|| NEWEST_LEGACY.to_owned());
         let mut capabilities = Object::default();
         let said = initialize.param("capabilities").and_then(Object::read);
         for (name, value) in said.as_ref().into_iter().flat_map(Object::iter) {
             match name {
                 "roots" => capabilities.set("roots", "{}"),
-                "sampling" | "experimental" | "extensions" => capabilities.set(name, value),
+                // Of 2025-11-25; the extension for tasks is another.
+                "tasks" => {}
                 "elicitation" => {
                     let mut modes = Object::read(value).unwrap_or_default();
                     if version != NEWEST_LEGACY {
@@ -53,7 +53,8 @@ impl HostInfo {
                     }
                     capabilities.set("elicitation", modes.text());
                 }
-                _ => {}
+                // What has no rule is the host's and the server's business.
+                _ => capabilities.set(name, value),
             }
         }
         Self {
@@ -75,12 +76,10 @@ impl HostInfo {
         let declared = if drives_tasks { with } else { without };
         declared.get_or_init(|| {
             let mut capabilities = self.capabilities.clone();
-            capabilities.edit("extensions", |extensions| {
-                extensions.remove(TASKS);
-                if drives_tasks {
-                    extensions.set(TASKS, "{}");
-                }
-            });
+            without_extension(&mut capabilities, TASKS);
+            if drives_tasks {
+                capabilities.edit("extensions", |extensions| extensions.set(TASKS, "{}"));
+            }
             capabilities.text()
         })
     }
@@ -98,13 +97,19 @@ impl HostInfo {
         parts.get(part).is_some() || (what == "elicitation/form" && parts.get("url").is_none())
     }
 
-    /// Writes the reserved keys of a request's `_meta`, and leaves every other where it is
+    /// Writes the reserved keys of a request's `_meta` in this modern revision, and leaves every other where it is
     /// (MCP 2026-07-28, basic).
-    pub(super) fn sign(&self, meta: &mut Object, level: Option<&str>, drives_tasks: bool) {
+    pub(super) fn sign(
+        &self,
+        meta: &mut Object,
+        revision: &str,
+        level: Option<&str>,
+        drives_tasks: bool,
+    ) {
         meta.remove(META_SUBSCRIPTION);
         meta.remove(META_LEVEL);
         for (name, value) in [
-            (META_VERSION, format!("\"{MODERN}\"")),
+            (META_VERSION, format!("\"{revision}\"")),
             (META_CLIENT, self.info.clone()),
             (META_CAPABILITIES, self.declared(drives_tasks).to_owned()),
         ] {
@@ -120,26 +125,10 @@ impl HostInfo {
 impl ServerInfo {
     /// Writes the `InitializeResult` of a modern server, with `fallback_name` where it does not give its own.
     pub(super) fn initialize_result(&self, version: &str, fallback_name: &str) -> String {
-        let mut capabilities = Object::default();
-        for (name, value) in self.capabilities.iter() {
-            if matches!(
-                name,
-                "tools"
-                    | "prompts"
-                    | "resources"
-                    | "completions"
-                    | "logging"
-                    | "experimental"
-                    | "extensions"
-            ) {
-                capabilities.set(name, value);
-            }
-        }
-        if self.has_tasks() {
-            capabilities.edit("extensions", |extensions| {
-                extensions.remove(TASKS);
-            });
-        }
+        let mut capabilities = self.capabilities.clone();
+        // Neither kind of tasks is the host's to drive here: that of 2025-11-25 has other methods.
+        capabilities.remove("tasks");
+        without_extension(&mut capabilities, TASKS);
         let mut result = Object::default();
         result.set("protocolVersion", format!("\"{version}\""));
         result.set("capabilities", capabilities.text());
@@ -157,7 +146,8 @@ impl ServerInfo {
 impl ServerInfo {
     /// Returns the lists whose changes the server announces, as a filter names them.
     pub(super) fn announced_changes(&self) -> impl Iterator<Item = &'static str> {
-        let lists = LISTS.into_iter().filter(|(_, list)| self.announces(list));
-        lists.map(|(name, _)| name)
+        list_changes()
+            .filter(|changes| self.announces(*changes))
+            .map(|changes| changes.filter)
     }
 }

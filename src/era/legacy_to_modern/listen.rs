@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::outbox::{Outbox, OwnRequest, Timer};
 use super::peers::Peers;
 use super::shape::array;
-use crate::era::protocol::{MAX_WATCHES, MISSING_CAPABILITY};
-use crate::era::subscriptions::{self, LISTS};
+use crate::era::protocol::{MAX_WATCHES, MISSING_CAPABILITY, list_changes};
+use crate::era::subscriptions;
 use crate::frame::{BridgeError, Frame, Id, METHOD_NOT_FOUND, Object, Stage, member_of, string};
 
 /// The time for which a `resources/subscribe` waits for its acknowledgement.
@@ -232,9 +232,9 @@ impl ServerListens {
     /// Tells the host that everything may have changed, for it is unknown what was missed (MCP 2026-07-28,
     /// basic/patterns/subscriptions).
     fn announce_gap(&self, peers: &Peers, out: &mut Outbox) {
-        for (_, list) in LISTS {
-            if peers.server.announces(list) {
-                out.send_to_host(subscriptions::list_changed(list));
+        for changes in list_changes() {
+            if peers.server.announces(changes) {
+                out.send_to_host(subscriptions::list_changed(changes.list));
             }
         }
         for uri in &self.uris {

@@ -50,8 +50,9 @@ impl Peers {
             let mut params = message.object("params").unwrap_or_default();
             edit(&mut params);
             let mut meta = params.object("_meta").unwrap_or_default();
+            let level = self.level.as_deref();
             self.host
-                .sign(&mut meta, self.level.as_deref(), drives_tasks);
+                .sign(&mut meta, self.server.revision, level, drives_tasks);
             params.set_object("_meta", meta);
             message.set_object("params", params);
         })

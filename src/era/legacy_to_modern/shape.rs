@@ -3,35 +3,16 @@
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::era::protocol::META_SERVER;
+use crate::era::protocol::{META_SERVER, ResultKind};
 use crate::frame::{Object, string};
 
-/// The kind of a result.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum ResultKind {
-    Complete,
-    InputRequired,
-    Task,
-    Unknown(String),
-}
-
-/// Reads a result's `resultType`; without one it is complete (MCP 2026-07-28, basic).
-pub(super) fn kind(result: &Object) -> ResultKind {
-    let Some(text) = result.get("resultType") else {
-        return ResultKind::Complete;
-    };
-    match string(text).as_deref() {
-        Some("complete") => ResultKind::Complete,
-        Some("input_required") => ResultKind::InputRequired,
-        Some("task") => ResultKind::Task,
-        Some(other) => ResultKind::Unknown(other.to_owned()),
-        None => ResultKind::Unknown(text.to_owned()),
-    }
-}
-
-/// Takes from a complete result what a legacy host does not know, and reshapes what it would reject.
+/// Takes from a result what a legacy host does not know, and reshapes what it would reject. The name of a kind that
+/// mcpipe knows no rules of stays: it is all that tells the host of it.
 pub(super) fn downgrade(method: &str, result: &mut Object) {
-    for name in ["resultType", "ttlMs", "cacheScope"] {
+    if ResultKind::read(result.get("resultType")) == ResultKind::Complete {
+        result.remove("resultType");
+    }
+    for name in ["ttlMs", "cacheScope"] {
         result.remove(name);
     }
     if result.get("_meta").is_some() {
@@ -121,6 +102,13 @@ mod tests {
         result.text()
     }
 
+    // MCP 2026-07-28, basic
+    #[test]
+    fn a_kind_that_has_no_rules_keeps_its_name() {
+        let later = r#"{"resultType":"later","x":1}"#;
+        assert_eq!(downgraded("tools/call", later), later);
+    }
+
     #[test]
     fn the_modern_envelope_stays_behind() {
         assert_eq!(
@@ -165,21 +153,5 @@ mod tests {
         );
         let kept = r#"{"content":[],"structuredContent":{"a":1.0}}"#;
         assert_eq!(downgraded("tools/call", kept), kept);
-    }
-
-    // MCP 2026-07-28, basic
-    #[test]
-    fn a_result_says_what_it_is() {
-        let of = |text| kind(&Object::read(text).unwrap());
-        assert_eq!(of("{}"), ResultKind::Complete);
-        assert_eq!(
-            of(r#"{"resultType":"input_required"}"#),
-            ResultKind::InputRequired
-        );
-        assert_eq!(
-            of(r#"{"resultType":"later"}"#),
-            ResultKind::Unknown("later".into())
-        );
-        assert_eq!(of(r#"{"resultType":1}"#), ResultKind::Unknown("1".into()));
     }
 }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::era::ExchangeId;
-use crate::era::protocol::META_SUBSCRIPTION;
-use crate::era::subscriptions::{self, LISTS};
+use crate::era::protocol::{META_SUBSCRIPTION, list_changes};
+use crate::era::subscriptions;
 use crate::frame::{Frame, Id, Object};
 
 /// Subscriptions by key; a key is also the token of the timer that opens one again.
@@ -67,8 +67,8 @@ impl Subscription {
         let honoured = self.honoured.iter().flatten();
         let frames = honoured.filter_map(|what| match what.split_once(' ') {
             None => {
-                let (_, list) = LISTS.into_iter().find(|(name, _)| *name == what.as_str())?;
-                Some(subscriptions::list_changed(list))
+                let changes = list_changes().find(|changes| changes.filter == what.as_str())?;
+                Some(subscriptions::list_changed(changes.list))
             }
             Some(("resourceSubscriptions", uri)) => Some(subscriptions::resource_updated(uri)),
             Some(_) => None,

@@ -3,6 +3,7 @@
 //! A modern host says it anew with every request (MCP 2026-07-28, basic); a legacy remote is told once a session.
 
 use crate::era::protocol::{META_CAPABILITIES, TASKS};
+use crate::era::server_info::without_extension;
 use crate::frame::{Frame, Object, member_of};
 
 /// Capabilities as a legacy remote is told of them.
@@ -17,9 +18,7 @@ impl Capabilities {
         if declared.get("roots").is_some() {
             declared.set("roots", "{}"); // the host does not announce changes of roots any more
         }
-        declared.edit("extensions", |extensions| {
-            extensions.remove(TASKS);
-        });
+        without_extension(&mut declared, TASKS);
         Self(declared)
     }
 

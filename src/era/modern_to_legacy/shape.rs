@@ -12,7 +12,8 @@ use super::capabilities::{Capabilities, declares};
 use crate::era::protocol::{
     LEVELS, META_CAPABILITIES, META_CLIENT, META_LEVEL, META_SERVER, META_SUBSCRIPTION,
     META_VERSION, MISSING_CAPABILITY, MODERN, NEWEST_LEGACY, RESOURCE_NOT_FOUND,
-    UNSUPPORTED_VERSION, URL_ELICITATION_REQUIRED, is_cacheable, is_not_modern, may_ask_for_input,
+    UNSUPPORTED_VERSION, URL_ELICITATION_REQUIRED, is_cacheable, is_modern, is_not_modern,
+    may_ask_for_input, modern,
 };
 use crate::era::server_info::ServerInfo;
 use crate::frame::{
@@ -35,7 +36,10 @@ impl ServerInfo {
     pub(super) fn discover(&self) -> String {
         let mut result = Object::default();
         result.set("resultType", r#""complete""#);
-        result.set("supportedVersions", json!([MODERN]).to_string());
+        result.set(
+            "supportedVersions",
+            json!(modern().collect::<Vec<_>>()).to_string(),
+        );
         result.set("capabilities", self.capabilities.text());
         if let Some(instructions) = &self.instructions {
             result.set("instructions", instructions.as_str());
@@ -75,7 +79,7 @@ impl ServerInfo {
 /// Reads what a modern request says about itself, or the error that answers it (MCP 2026-07-28, basic/versioning).
 pub(super) fn check(frame: &Frame, id: &Id, method: &str) -> Result<(), Frame> {
     if is_not_modern(method) {
-        let words = format!("{method} is not part of revision {MODERN}.");
+        let words = format!("{method} is not part of revision {MODERN} or a later one.");
         return Err(Frame::error(Some(id), METHOD_NOT_FOUND, &words, None));
     }
     let invalid = |words: &str| Err(Frame::error(Some(id), INVALID_PARAMS, words, None));
@@ -85,8 +89,8 @@ pub(super) fn check(frame: &Frame, id: &Id, method: &str) -> Result<(), Frame> {
     let Ok(version) = serde_json::from_str::<String>(version) else {
         return invalid(&format!("{META_VERSION} is no string."));
     };
-    if version != MODERN {
-        let data = json!({"supported": [MODERN], "requested": version});
+    if !is_modern(&version) {
+        let data = json!({"supported": modern().collect::<Vec<_>>(), "requested": version});
         let words = "Unsupported protocol version";
         return Err(Frame::error(
             Some(id),
@@ -207,7 +211,13 @@ pub(super) fn upgrade(
 
 fn upgrade_result(frame: &Frame, id: &Id, method: &str, server: &ServerInfo) -> Option<Frame> {
     let mut result = frame.object("result")?;
-    result.set("resultType", r#""complete""#);
+    // A kind that the server names is not judged; anything else there is none.
+    if result
+        .get("resultType")
+        .is_none_or(|kind| !kind.starts_with('"'))
+    {
+        result.set("resultType", r#""complete""#);
+    }
     if method == "tools/list"
         && let Some(tools) = result.get("tools").and_then(without_tasks)
     {

@@ -3,7 +3,7 @@
 use super::phase::Phase;
 use super::state::Translator;
 use crate::era::Action;
-use crate::era::protocol::{MODERN, UNSUPPORTED_VERSION};
+use crate::era::protocol::{UNSUPPORTED_VERSION, modern};
 use crate::frame::{BridgeError, Frame};
 
 impl Translator {
@@ -11,7 +11,7 @@ impl Translator {
     /// server/discover). One that has done more than look is modern, and stays so (MCP 2026-07-28, basic/versioning).
     pub(super) fn restart(&mut self, initialize: Frame, actions: &mut Vec<Action>) {
         if self.host_is_modern {
-            let data = serde_json::json!({ "supported": [MODERN] });
+            let data = serde_json::json!({ "supported": modern().collect::<Vec<_>>() });
             let words = "This process serves a modern host: it takes no initialize.";
             actions.extend(initialize.id().map(|id| {
                 Action::Reply(Frame::error(

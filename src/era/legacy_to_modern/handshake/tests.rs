@@ -12,13 +12,13 @@ fn host(version: &str, capabilities: &str) -> HostInfo {
 #[test]
 fn the_discover_result_becomes_an_initialize_result() {
     let remote = ServerInfo::from_discover(
-        r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{"listChanged":true},"tasks":{},"logging":{},"extensions":{"io.modelcontextprotocol/tasks":{},"com.x/y":{"n":1e400}}},"instructions":"Be kind.","ttlMs":5,"cacheScope":"public","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"s","version":"3"}}}"#,
+        r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{"listChanged":true},"com.x/vendor":{"n":1.0},"tasks":{},"logging":{},"extensions":{"io.modelcontextprotocol/tasks":{},"com.x/y":{"n":1e400}}},"instructions":"Be kind.","ttlMs":5,"cacheScope":"public","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"s","version":"3"}}}"#,
     );
     assert_eq!(
         remote.initialize_result("2025-06-18", "x"),
-        r#"{"protocolVersion":"2025-06-18","capabilities":{"tools":{"listChanged":true},"logging":{},"extensions":{"com.x/y":{"n":1e400}}},"serverInfo":{"name":"s","version":"3"},"instructions":"Be kind."}"#
+        r#"{"protocolVersion":"2025-06-18","capabilities":{"tools":{"listChanged":true},"com.x/vendor":{"n":1.0},"logging":{},"extensions":{"com.x/y":{"n":1e400}}},"serverInfo":{"name":"s","version":"3"},"instructions":"Be kind."}"#
     );
-    assert!(remote.announces("tools") && !remote.announces("prompts"));
+    assert!(remote.announced_changes().eq(["toolsListChanged"]));
     assert!(remote.has_logging() && remote.has_tasks());
 }
 
@@ -53,12 +53,12 @@ fn the_remote_is_told_what_the_host_can_do_and_no_more() {
         r#"{"progressToken":7,"io.modelcontextprotocol/clientInfo":{"forged":1},"io.modelcontextprotocol/logLevel":"debug","com.x/k":1.0}"#,
     )
     .unwrap();
-    host.sign(&mut meta, None, false);
+    host.sign(&mut meta, MODERN, None, false);
     assert_eq!(
         meta.text(),
-        r#"{"progressToken":7,"com.x/k":1.0,"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"h","version":"1","x":1e400},"io.modelcontextprotocol/clientCapabilities":{"roots":{},"sampling":{"tools":{}},"elicitation":{}}}"#
+        r#"{"progressToken":7,"com.x/k":1.0,"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"h","version":"1","x":1e400},"io.modelcontextprotocol/clientCapabilities":{"roots":{},"sampling":{"tools":{}},"elicitation":{},"unknown":{}}}"#
     );
-    host.sign(&mut meta, Some("\"info\""), true);
+    host.sign(&mut meta, MODERN, Some("\"info\""), true);
     let text = meta.text();
     assert!(text.contains(r#""io.modelcontextprotocol/logLevel":"info""#));
     assert!(text.contains(r#""extensions":{"io.modelcontextprotocol/tasks":{}}"#));

@@ -12,9 +12,9 @@ use serde_json::value::RawValue;
 
 use super::link::{Link, SessionRequest, SessionTimer};
 use crate::era::Action;
-use crate::era::protocol::MAX_WATCHES;
+use crate::era::protocol::{ListChanges, MAX_WATCHES, list_changes};
 use crate::era::server_info::ServerInfo;
-use crate::era::subscriptions::{self, ACKNOWLEDGED, LISTS};
+use crate::era::subscriptions::{self, ACKNOWLEDGED};
 use crate::frame::{Frame, INVALID_PARAMS, Id, Object, Outline};
 
 /// The longest pause before a lost session is opened again.
@@ -41,8 +41,7 @@ pub(super) struct HostSubscriptions {
 /// A `subscriptions/listen` of the host.
 struct HostSubscription {
     id: Id,
-    /// Of [`LISTS`].
-    lists: Vec<(&'static str, &'static str)>,
+    lists: Vec<ListChanges>,
     /// URIs as JSON text; those the remote refused are taken out. `None` where none were asked for.
     uris: Option<BTreeSet<String>>,
     /// The host knows which notifications will come; until then none is sent.
@@ -90,9 +89,9 @@ impl HostSubscription {
     /// Reads a filter and keeps what the remote can do of it; `None` for what is no filter.
     fn read(frame: &Frame, id: &Id, server: &ServerInfo) -> Option<Self> {
         let filter = Object::read(frame.param("notifications")?)?;
-        let lists = LISTS
-            .into_iter()
-            .filter(|(name, list)| filter.get(name) == Some("true") && server.announces(list));
+        let lists = list_changes().filter(|changes| {
+            filter.get(changes.filter) == Some("true") && server.announces(*changes)
+        });
         let uris: Option<Vec<&RawValue>> = match filter.get("resourceSubscriptions") {
             Some(uris) => Some(serde_json::from_str(uris).ok()?),
             None => None,
@@ -120,8 +119,8 @@ impl HostSubscription {
     /// Writes the acknowledgement, with what was granted (MCP 2026-07-28, basic/patterns/subscriptions).
     fn acknowledgement(&self) -> Option<Frame> {
         let mut granted = Object::default();
-        for (name, _) in &self.lists {
-            granted.set(name, "true");
+        for changes in &self.lists {
+            granted.set(changes.filter, "true");
         }
         if let Some(uris) = &self.uris {
             let uris: Vec<_> = uris.iter().map(String::as_str).collect();
@@ -136,7 +135,7 @@ impl HostSubscription {
     /// basic/patterns/subscriptions).
     fn synthetic(&self) -> Vec<Frame> {
         let lists = self.lists.iter();
-        let lists = lists.map(|(_, list)| subscriptions::list_changed(list));
+        let lists = lists.map(|changes| subscriptions::list_changed(changes.list));
         let updates = self
             .watches()
             .map(|uri| subscriptions::resource_updated(uri));
@@ -168,7 +167,7 @@ impl HostSubscription {
                 .and_then(|method| method.strip_suffix("/list_changed"))
                 == Some(list)
         };
-        if self.lists.iter().any(|(_, list)| is_list(list)) {
+        if self.lists.iter().any(|changes| is_list(changes.list)) {
             return true;
         }
         frame.method() == Some("notifications/resources/updated")

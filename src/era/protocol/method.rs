@@ -1,0 +1,77 @@
+//! The rules of each method, as a table. A method without a row has none: it passes.
+
+use super::extension;
+use super::rules::{Method, Standing};
+
+/// The methods of the specification itself; those of extensions are in their rows.
+const METHODS: [Method; 17] = [
+    // Tools are not harmless: their `idempotentHint` is a hint that nothing vouches for.
+    Method::new("tools/call")
+        .asking_for_input()
+        .named_by("name"),
+    Method::new("tools/list").cacheable(),
+    Method::new("resources/read")
+        .cacheable()
+        .asking_for_input()
+        .named_by("uri"),
+    Method::new("prompts/get")
+        .harmless()
+        .asking_for_input()
+        .named_by("name"),
+    Method::new("prompts/list").cacheable(),
+    Method::new("resources/list").cacheable(),
+    Method::new("resources/templates/list").cacheable(),
+    Method::new("completion/complete").harmless(),
+    Method::new("server/discover").cacheable(),
+    Method::new("subscriptions/listen").standing(Standing {
+        confirmed_by: "notifications/subscriptions/acknowledged",
+        ended_by: None,
+        cursor: None,
+    }),
+    Method::new("initialize").harmless().not_modern(),
+    Method::new("ping").harmless().not_modern(),
+    Method::new("logging/setLevel").harmless().not_modern(),
+    Method::new("resources/subscribe").harmless().not_modern(),
+    Method::new("resources/unsubscribe").harmless().not_modern(),
+    // Tasks of 2025-11-25; the others have the names of the extension's.
+    Method::new("tasks/result").not_modern(),
+    Method::new("tasks/list").harmless().not_modern(),
+];
+
+fn row(method: &str) -> Option<&'static Method> {
+    let found = METHODS.iter().find(|row| row.name == method);
+    found.or_else(|| extension::methods().find(|row| row.name == method))
+}
+
+/// Says whether doing it twice is doing it once. A list of anything is taken to be.
+pub(crate) fn is_harmless(method: &str) -> bool {
+    row(method).map_or_else(|| method.ends_with("/list"), |row| row.is_harmless)
+}
+
+/// Says whether the result of a method may be `input_required` (MCP 2026-07-28, basic/patterns/mrtr). That of a method
+/// without a row may.
+pub(crate) fn may_ask_for_input(method: &str) -> bool {
+    row(method).is_none_or(|row| row.may_ask_for_input)
+}
+
+/// Says whether the result of a method may be repeated for as long as its `ttlMs` (MCP 2026-07-28,
+/// server/utilities/caching).
+pub(crate) fn is_cacheable(method: &str) -> bool {
+    row(method).is_some_and(|row| row.is_cacheable)
+}
+
+/// Says whether the modern era does not have a method (MCP 2026-07-28, changelog), or only in an extension that a
+/// legacy server cannot serve.
+pub(crate) fn is_not_modern(method: &str) -> bool {
+    row(method).is_some_and(|row| row.is_not_modern)
+}
+
+/// Returns the parameter that `Mcp-Name` repeats (MCP 2026-07-28, basic/transports/streamable-http).
+pub(crate) fn name_param(method: &str) -> Option<&'static str> {
+    row(method)?.name_param
+}
+
+/// Returns the rules of a standing request, for a method that is one by its name.
+pub(crate) fn standing(method: &str) -> Option<Standing> {
+    row(method)?.standing
+}
