@@ -6,7 +6,7 @@
 //! [`modern_to_legacy`], host first, where they differ. What comes of it goes back the same way.
 //!
 //! `action`, `arrival` and `exchange` are the words between the loop and a translator, `relay` is the trait of the
-//! pairs. Below the pairs: `protocol` has the constants, `detect` the evidence of a server's era, `headers` the header
+//! pairs. Below the pairs: `protocol` has the tables, `detect` the evidence of a server's era, `headers` the header
 //! layer of the modern era, `server_info` and `subscriptions` what several pairs need.
 
 mod action;

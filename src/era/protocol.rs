@@ -5,6 +5,8 @@
 //! as it came, in every pair. Decides nothing.
 
 mod extension;
+#[cfg(test)]
+pub(crate) mod made_up;
 mod method;
 mod revision;
 mod rules;
@@ -90,19 +92,4 @@ impl ResultKind {
         let known = kinds.find(|(known, _)| name.as_deref() == Some(*known));
         known.map_or(Self::Other, |(_, kind)| *kind)
     }
-}
-
-/// Runs a test with rows that the tables do not have, in this thread.
-#[cfg(test)]
-pub(crate) fn with_added<T>(
-    revisions: Vec<revision::Revision>,
-    extension: Option<extension::Extension>,
-    test: impl FnOnce() -> T,
-) -> T {
-    revision::ADDED.with_borrow_mut(|added| *added = Vec::leak(revisions));
-    extension::ADDED.with_borrow_mut(|added| *added = Vec::leak(Vec::from_iter(extension)));
-    let done = test();
-    revision::ADDED.with_borrow_mut(|added| *added = &[]);
-    extension::ADDED.with_borrow_mut(|added| *added = &[]);
-    done
 }

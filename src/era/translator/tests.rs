@@ -3,6 +3,7 @@
 mod legacy_attempt;
 mod probe;
 mod replaced;
+mod tomorrow;
 
 use super::*;
 use crate::era::{Head, HttpError, Transport};
