@@ -4,6 +4,7 @@
 mod between; // caching between the eras
 mod binary; // the real binary
 mod identity; // results belong to one account
+mod skills; // digests of files, and lists asked anew
 
 use std::time::Duration;
 
@@ -12,11 +13,12 @@ use mcpipe::frame::{BridgeError, Frame, Id};
 
 use between::{Between, Era, PAIRS};
 
-const LISTS: [&str; 4] = [
+const LISTS: [&str; 5] = [
     "tools/list",
     "prompts/list",
     "resources/list",
     "resources/templates/list",
+    "skills/list",
 ];
 const PUBLIC: &str = r#"{"x":[1e400],"ttlMs":10000,"cacheScope":"public"}"#;
 const PRIVATE: &str = r#"{"x":[1e400],"ttlMs":10000,"cacheScope":"private"}"#;
@@ -28,9 +30,9 @@ fn seconds(seconds: u64) -> Duration {
 
 #[test]
 fn what_the_remote_gave_a_life_is_told_again_while_it_lasts() {
-    let read = ("resources/read", r#"{"uri":"a:b"}"#);
+    let others = ["resources/read", "skills/get"].map(|method| (method, r#"{"uri":"a:b"}"#));
     for pair in PAIRS {
-        for (method, params) in LISTS.map(|list| (list, "{}")).into_iter().chain([read]) {
+        for (method, params) in LISTS.map(|list| (list, "{}")).into_iter().chain(others) {
             let mut between = Between::new(pair, None);
             let (first, _) = between.asks(method, params);
             between.later(4000);
@@ -57,8 +59,6 @@ fn only_a_host_that_knows_the_hints_sees_them() {
         let (answer, _) = between.asks("tools/list", "{}");
         let seen = match pair {
             (Era::Legacy, Era::Modern) => None,
-            // What a session says is stale at once, as far as the host is concerned.
-            (Era::Modern, Era::Legacy) => Some(r#""ttlMs":0"#),
             _ => Some(r#""ttlMs":9999"#),
         };
         let answer = answer.unwrap();
@@ -85,6 +85,9 @@ fn calls_are_never_answered_from_here() {
             ("tools/call", r#"{"name":"x"}"#),
             ("prompts/get", r#"{"name":"x"}"#),
             ("completion/complete", "{}"),
+            // What a directory holds is seen, not remembered (SEP-2640).
+            ("resources/directory/read", r#"{"uri":"a:b"}"#),
+            ("vendor/list", "{}"),
         ] {
             assert!(between.is_asked(method, params), "{pair:?} {method}");
             assert!(between.is_asked(method, params), "{pair:?} {method}");
@@ -102,9 +105,11 @@ fn without_a_word_from_the_remote_nothing_is_kept_unless_the_user_says_so() {
                 assert!(between.is_asked(list, "{}"));
                 assert_eq!(between.is_asked(list, "{}"), !is_kept, "{pair:?} {list}");
             }
-            let read = r#"{"uri":"a:b"}"#;
-            assert!(between.is_asked("resources/read", read));
-            assert!(between.is_asked("resources/read", read), "{pair:?}");
+            for method in ["resources/read", "skills/get"] {
+                let params = r#"{"uri":"a:b"}"#;
+                assert!(between.is_asked(method, params));
+                assert!(between.is_asked(method, params), "{pair:?} {method}");
+            }
             between.later(60_000);
             assert!(between.is_asked("tools/list", "{}"), "{pair:?}");
         }
@@ -177,14 +182,17 @@ fn a_change_that_is_announced_is_seen_at_once() {
         ("resources/templates/list", r#"{"cursor":"2"}"#),
         ("resources/read", r#"{"uri":"a:b"}"#),
         ("resources/read", r#"{"uri":"a:c"}"#),
+        ("skills/list", "{}"),
+        ("skills/get", r#"{"uri":"a:s"}"#),
     ];
     for pair in PAIRS {
         for (note, params, gone) in [
             ("tools/list_changed", None, &[0][..]),
             ("prompts/list_changed", None, &[1]),
-            ("resources/list_changed", None, &[2, 3]),
+            ("resources/list_changed", None, &[2, 3, 4, 5, 6, 7]),
+            ("skills/list_changed", None, &[4, 5, 6, 7]),
             ("resources/updated", Some(r#"{"uri":"a:\u0062"}"#), &[4]),
-            ("resources/updated", None, &[4, 5]),
+            ("resources/updated", None, &[4, 5, 6, 7]),
             ("message", None, &[]),
         ] {
             let mut between = Between::new(pair, None);

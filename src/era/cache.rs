@@ -1,25 +1,35 @@
-//! Results that may be given again: six methods, for as long as the server said they are good (MCP 2026-07-28,
-//! server/utilities/caching).
+//! Results that may be given again, for as long as the server said they are good (MCP 2026-07-28,
+//! server/utilities/caching). `protocol` says of which methods.
 //!
 //! Stands between the host and whichever pair of eras serves it. What the host was told is kept as it was told,
 //! together with the life the remote gave it, which a legacy host never sees. A question is known by its method and
 //! everything in it that a result may depend on; a remote that says that something has changed takes it back at once.
+//! No request says that its host wants to see anew what is kept. So an answer that shows something kept to be old takes
+//! it back too: the digest of a file that is not the one that was read (SEP-2640), or a list that is not what it was.
 //! Nothing is fetched unasked, and an answer that is not certainly the one to a question is not kept.
 //!
 //! Knows no clock and no credential: both come as numbers. Sends nothing.
 
+mod digests;
 mod entries;
 mod key;
 #[cfg(test)]
 mod tests;
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::protocol::HEADER_MISMATCH;
+use sha2::{Digest as _, Sha256};
+
+use super::protocol::{self, HEADER_MISMATCH};
 use super::{Action, Arrival, ExchangeId, Post};
 use crate::frame::{Frame, Id, Outline, string};
+use digests::{Digests, FileDigest};
 use entries::Entries;
-use key::{CacheableMethod, CacheableRequest, Freshness};
+use key::{CacheableRequest, Freshness};
+
+/// Lists whose first pages are remembered, to see that they have changed.
+const MAX_LISTS: usize = 64;
 
 /// Results that may be repeated, and the requests that are under way.
 #[derive(Debug, Default)]
@@ -29,6 +39,8 @@ pub(super) struct Cache {
     entries: Entries,
     /// Questions of the host's without an answer so far, the oldest first.
     open: Vec<InFlight>,
+    /// Digests of the keys of lists, and of the first pages as they were last answered; the oldest first.
+    lists: VecDeque<([u8; 32], [u8; 32])>,
     now: Duration,
     identity: u64,
 }
@@ -48,6 +60,8 @@ struct InFlight {
     freshness: Option<(Freshness, Duration)>,
     /// A notification has said since it was sent that the answer may be old.
     is_invalidated: bool,
+    /// The digest of the file that it reads, as it was told since the request was sent.
+    told: Option<Option<FileDigest>>,
 }
 
 impl Cache {
@@ -83,6 +97,9 @@ impl Cache {
             self.clear();
             return None;
         }
+        if let Some(list) = frame.method().and_then(protocol::overtakes) {
+            self.drop_list(list);
+        }
         let request = CacheableRequest::of(frame)?;
         let key = request.key(frame);
         if let Some(answer) = self.entries.serve(&key, self.now) {
@@ -98,6 +115,7 @@ impl Cache {
             sent: None,
             freshness: None,
             is_invalidated: false,
+            told: None,
         });
         None
     }
@@ -169,7 +187,7 @@ impl Cache {
         };
         // The headers were made from a schema that is not the server's any more.
         if failed && frame.error_code() == Some(HEADER_MISMATCH) {
-            self.drop_kinds(&[CacheableMethod::Tools]);
+            self.drop_list("tools");
         }
         let is_it = |open: &&mut InFlight| match (&open.sent, id) {
             (Some((_, sent)), Some(id)) => sent == id,
@@ -184,12 +202,12 @@ impl Cache {
         if failed {
             // A cursor that is refused makes all pages doubtful (MCP 2026-07-28, server/utilities/caching).
             if open.request.has_cursor {
-                let kind = open.request.kind;
-                self.drop_kinds(&[kind]);
+                let method = open.request.rules.name;
+                self.drop_where(|request| request.rules.name == method);
             }
             return;
         }
-        let freshness = Freshness::of(frame, open.request.kind, self.default);
+        let freshness = Freshness::of(frame, open.request.rules.content, self.default);
         open.freshness = freshness.map(|freshness| (freshness, self.now));
     }
 
@@ -205,42 +223,110 @@ impl Cache {
             return;
         };
         let open = self.open.remove(place);
-        let Some((freshness, since)) = open.freshness.filter(|_| !failed && !open.is_invalidated)
-        else {
+        if failed {
+            // A server that does not have the file, or the skill, may have told of it before.
+            return match &open.request.uri {
+                Some(uri) => self.entries.drop_digests_of(Some(uri)),
+                None => {}
+            };
+        }
+        if !key::is_complete(frame) {
+            return;
+        }
+        if let Some(list) = open.request.first_page_of()
+            && self.has_changed(&open.key, frame)
+        {
+            self.drop_list(list);
+        }
+        if !self.is_as_told(&open, frame) {
+            return;
+        }
+        let digests = open.request.rules.content.has_digests();
+        let digests = digests.then(|| Digests::of(frame));
+        if let Some(digests) = &digests {
+            self.tell(digests);
+        }
+        let Some(freshness) = open.freshness.filter(|_| !open.is_invalidated) else {
             return;
         };
-        let is_somebody_elses = freshness.is_private && open.identity != self.identity;
-        if !is_somebody_elses && key::is_complete(frame) {
+        let is_somebody_elses = freshness.0.is_private && open.identity != self.identity;
+        if !is_somebody_elses {
             self.entries
-                .put(open.key, open.request, frame, freshness, since);
+                .put(open.key, open.request, frame, digests, freshness);
+        }
+    }
+
+    /// Remembers the first page of a list, and says whether it was another one when it was last answered.
+    fn has_changed(&mut self, key: &str, page: &Frame) -> bool {
+        let mut result = page.object("result").unwrap_or_default();
+        for name in ["_meta", "resultType", "ttlMs", "cacheScope"] {
+            result.remove(name);
+        }
+        let key: [u8; 32] = Sha256::digest(key).into();
+        let now: [u8; 32] = Sha256::digest(result.text()).into();
+        if let Some((_, last)) = self.lists.iter_mut().find(|(known, _)| *known == key) {
+            return std::mem::replace(last, now) != now;
+        }
+        self.lists.push_back((key, now));
+        if self.lists.len() > MAX_LISTS {
+            self.lists.pop_front();
+        }
+        false
+    }
+
+    /// Says whether the content of a file is what its server has told of it, as far as it has. Where it is not, either
+    /// may be the older, and neither is kept.
+    fn is_as_told(&mut self, open: &InFlight, answer: &Frame) -> bool {
+        let Some(uri) = open.request.resource() else {
+            return true;
+        };
+        let told = open.told.or_else(|| self.entries.told(uri, self.now));
+        let is_it = told.is_none_or(|told| told.is_some() && FileDigest::of(answer, uri) == told);
+        if !is_it {
+            tracing::debug!(
+                "a file is not what the list of its skill tells of it; neither is kept"
+            );
+            self.entries.drop_digests_of(Some(uri));
+        }
+        is_it
+    }
+
+    /// Takes the newest digests of files.
+    fn tell(&mut self, digests: &Digests) {
+        self.entries.drop_contradicted(digests);
+        for open in &mut self.open {
+            let told = open.request.resource().and_then(|uri| digests.told(uri));
+            open.told = told.or(open.told);
         }
     }
 
     /// Drops what a notification says has changed (MCP 2026-07-28, server/utilities/caching).
     fn changed(&mut self, method: &str, frame: &Frame) {
-        match method {
-            "notifications/tools/list_changed" => self.drop_kinds(&[CacheableMethod::Tools]),
-            "notifications/prompts/list_changed" => self.drop_kinds(&[CacheableMethod::Prompts]),
-            "notifications/resources/list_changed" => {
-                self.drop_kinds(&[CacheableMethod::Resources, CacheableMethod::Templates]);
-            }
-            "notifications/resources/updated" => {
-                let uri = frame.param("uri").and_then(string);
-                // One that does not say which may mean any.
-                let is_it = |request: &CacheableRequest| {
-                    request.kind == CacheableMethod::Read && (uri.is_none() || request.uri == uri)
-                };
-                self.invalidate_in_flight(is_it);
-                self.entries.drop_where(is_it);
-            }
-            _ => {}
+        let Some(about) = method.strip_prefix("notifications/") else {
+            return;
+        };
+        if about == "resources/updated" {
+            // One that does not say which may mean any.
+            let uri = frame.param("uri").and_then(string);
+            self.drop_where(|request| {
+                let resource = request.resource();
+                resource.is_some() && (uri.is_none() || resource == uri.as_deref())
+            });
+            self.invalidate_in_flight(|request| request.rules.content.has_digests());
+            self.entries.drop_digests_of(uri.as_deref());
+        } else if let Some(list) = about.strip_suffix("/list_changed") {
+            self.drop_list(list);
         }
     }
 
-    fn drop_kinds(&mut self, kinds: &[CacheableMethod]) {
-        let is_it = |request: &CacheableRequest| kinds.contains(&request.kind);
-        self.invalidate_in_flight(is_it);
-        self.entries.drop_where(is_it);
+    /// Drops all results that a change of this list makes old.
+    fn drop_list(&mut self, list: &str) {
+        self.drop_where(|request| request.rules.lists.contains(&list));
+    }
+
+    fn drop_where(&mut self, is_it: impl Fn(&CacheableRequest) -> bool) {
+        self.invalidate_in_flight(&is_it);
+        self.entries.drop_where(&is_it);
     }
 
     /// Marks requests under way whose answers may be from before a change.

@@ -15,9 +15,11 @@ mod tests;
 
 pub(crate) use extension::{ListChanges, TASKS, list_changes};
 pub(crate) use method::{
-    is_cacheable, is_harmless, is_not_modern, may_ask_for_input, name_param, standing,
+    cacheable, has_cache_hints, is_harmless, is_not_modern, may_ask_for_input, name_param,
+    overtakes, standing,
 };
 pub(crate) use revision::{MODERN, NEWEST_LEGACY, is_legacy, is_modern, modern, newest_modern_of};
+pub(crate) use rules::{Cacheable, Content};
 
 use crate::frame::string;
 

@@ -1,8 +1,10 @@
 //! The answers that are kept: few, small, and the oldest goes first.
 
 use std::collections::VecDeque;
+use std::sync::OnceLock;
 use std::time::Duration;
 
+use super::digests::{Digests, FileDigest};
 use super::key::{CacheableRequest, Freshness};
 use crate::frame::Frame;
 
@@ -26,11 +28,27 @@ struct CachedResult {
     answer: Frame,
     freshness: Freshness,
     since: Duration,
+    /// The digests of files that it tells.
+    digests: Option<Digests>,
+    /// The digest of the file that it is the content of, once that has been asked for.
+    file: OnceLock<Option<FileDigest>>,
 }
 
 impl CachedResult {
     fn size(&self) -> usize {
-        self.key.len() + self.answer.length()
+        let digests = self.digests.as_ref().map_or(0, Digests::size);
+        self.key.len() + self.answer.length() + digests
+    }
+
+    /// Says whether `newer` tells something else of a skill or a file than this tells of it, or is of it.
+    fn is_contradicted(&self, newer: &Digests) -> bool {
+        let told = self.request.resource().and_then(|uri| {
+            let told = newer.told(uri)?;
+            let file = self.file.get_or_init(|| FileDigest::of(&self.answer, uri));
+            Some(told.is_none() || told != *file)
+        });
+        let digests = self.digests.as_ref();
+        told == Some(true) || digests.is_some_and(|digests| digests.contradict(newer))
     }
 
     /// Returns the time for which the answer is still fresh.
@@ -50,8 +68,8 @@ impl Entries {
         key: String,
         request: CacheableRequest,
         answer: &Frame,
-        freshness: Freshness,
-        since: Duration,
+        digests: Option<Digests>,
+        (freshness, since): (Freshness, Duration),
     ) {
         self.keep(|entry| entry.key != key);
         let entry = CachedResult {
@@ -60,6 +78,8 @@ impl Entries {
             answer: answer.detached(),
             freshness,
             since,
+            digests,
+            file: OnceLock::new(),
         };
         if entry.size() > MAX_BYTES {
             return;
@@ -89,6 +109,27 @@ impl Entries {
 
     pub(super) fn drop_where(&mut self, is_it: impl Fn(&CacheableRequest) -> bool) {
         self.keep(|entry| !is_it(&entry.request));
+    }
+
+    /// Drops the results that a newer one shows to be old, by the digests that it tells.
+    pub(super) fn drop_contradicted(&mut self, newer: &Digests) {
+        self.keep(|entry| !entry.is_contradicted(newer));
+    }
+
+    /// Drops the results that tell digests and name this skill, or this file; all of them if none is named.
+    pub(super) fn drop_digests_of(&mut self, uri: Option<&str>) {
+        let names = |digests: &Digests| uri.is_none_or(|uri| digests.name(uri));
+        self.keep(|entry| !entry.digests.as_ref().is_some_and(names));
+    }
+
+    /// Returns what fresh results tell of a file, if any does: its digest, or that there is none to compare.
+    pub(super) fn told(&self, uri: &str, now: Duration) -> Option<Option<FileDigest>> {
+        let fresh = self
+            .entries
+            .iter()
+            .filter(|entry| entry.left(now).is_some());
+        let mut digests = fresh.filter_map(|entry| entry.digests.as_ref());
+        digests.find_map(|digests| digests.told(uri))
     }
 
     /// Drops what may be told to one caller only.

@@ -6,46 +6,18 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::era::protocol::META_LEVEL;
+use crate::era::protocol::{self, Cacheable, Content, META_LEVEL, ResultKind};
 use crate::frame::{Frame, Object, string};
-
-/// The methods whose results may be kept (MCP 2026-07-28, server/utilities/caching).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum CacheableMethod {
-    Discover,
-    Tools,
-    Prompts,
-    Resources,
-    Templates,
-    Read,
-}
-
-impl CacheableMethod {
-    fn of(method: &str) -> Option<Self> {
-        Some(match method {
-            "server/discover" => Self::Discover,
-            "tools/list" => Self::Tools,
-            "prompts/list" => Self::Prompts,
-            "resources/list" => Self::Resources,
-            "resources/templates/list" => Self::Templates,
-            "resources/read" => Self::Read,
-            _ => return None,
-        })
-    }
-
-    fn is_list(self) -> bool {
-        !matches!(self, Self::Discover | Self::Read)
-    }
-}
 
 /// A request without its sender: the method, and the parameters but `_meta`, in order of their names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct CacheableRequest {
-    pub(super) kind: CacheableMethod,
+    /// The rules of the method.
+    pub(super) rules: Cacheable,
     params: String,
     /// The request is for a page that is not the first.
     pub(super) has_cursor: bool,
-    /// The URI of `resources/read`, decoded.
+    /// The parameter `uri`, decoded.
     pub(super) uri: Option<String>,
 }
 
@@ -62,7 +34,7 @@ impl CacheableRequest {
     /// Reads a request; `None` if its result may not be kept: another method, a round of an exchange with questions in
     /// it (MCP 2026-07-28, server/utilities/caching), parameters that are no object.
     pub(super) fn of(frame: &Frame) -> Option<Self> {
-        let kind = CacheableMethod::of(frame.method().filter(|_| frame.is_request())?)?;
+        let rules = protocol::cacheable(frame.method().filter(|_| frame.is_request())?)?;
         let mut params = match frame.member("params") {
             None => Object::default(),
             Some(_) => frame.object("params")?,
@@ -75,7 +47,7 @@ impl CacheableRequest {
         }
         params.remove("_meta");
         Some(Self {
-            kind,
+            rules,
             has_cursor: params.get("cursor").is_some_and(|cursor| cursor != "null"),
             uri: params.get("uri").and_then(string),
             params: ordered(&params),
@@ -95,7 +67,19 @@ impl CacheableRequest {
             }
             None => meta.to_owned(),
         };
-        format!("{:?} {} {meta}", self.kind, self.params)
+        format!("{} {} {meta}", self.rules.name, self.params)
+    }
+
+    /// Returns the list of which its result is the first page; `None` if it is no such page.
+    pub(super) fn first_page_of(&self) -> Option<&'static str> {
+        let is_first = self.rules.content.is_page() && !self.has_cursor;
+        self.rules.lists.first().filter(|_| is_first).copied()
+    }
+
+    /// Returns the URI of the resource whose content it asks for.
+    pub(super) fn resource(&self) -> Option<&str> {
+        let is_content = self.rules.content == Content::Resource;
+        self.uri.as_deref().filter(|_| is_content)
     }
 }
 
@@ -121,11 +105,7 @@ pub(super) struct Freshness {
 impl Freshness {
     /// Reads the hints of an answer's result; `None` if it is not to be kept. A `ttlMs` that cannot be read
     /// is none, and one that is not `public` is private. `default` is for lists that say nothing.
-    pub(super) fn of(
-        answer: &Frame,
-        kind: CacheableMethod,
-        default: Option<Duration>,
-    ) -> Option<Self> {
+    pub(super) fn of(answer: &Frame, content: Content, default: Option<Duration>) -> Option<Self> {
         if !is_complete(answer) {
             return None;
         }
@@ -139,7 +119,7 @@ impl Freshness {
                     scope.as_deref() != Some("public"),
                 )
             }
-            None => (default.filter(|_| kind.is_list())?, true),
+            None => (default.filter(|_| content.is_page())?, true),
         };
         (!ttl.is_zero()).then_some(Self { ttl, is_private })
     }
@@ -150,7 +130,5 @@ impl Freshness {
 pub(super) fn is_complete(answer: &Frame) -> bool {
     let result = answer.member("result");
     result.is_some_and(|result| result.starts_with('{'))
-        && answer
-            .member_in("result", "resultType")
-            .is_none_or(|kind| string(kind).as_deref() == Some("complete"))
+        && ResultKind::read(answer.member_in("result", "resultType")) == ResultKind::Complete
 }

@@ -1,8 +1,9 @@
 use std::time::Duration;
 
 use super::entries::{Entries, MAX_BYTES, MAX_ENTRIES};
-use super::key::{CacheableMethod, CacheableRequest, Freshness};
+use super::key::{CacheableRequest, Freshness};
 use super::*;
+use crate::era::protocol::Content;
 
 fn request(method: &str, params: &str) -> Frame {
     Frame::request(&Id::ours(1), method, Some(params))
@@ -49,17 +50,23 @@ fn what_may_change_a_result_makes_another_question() {
 
 // MCP 2026-07-28, server/utilities/caching
 #[test]
-fn only_six_methods_and_no_round_of_questions_may_be_kept() {
+fn only_what_the_table_says_and_no_round_of_questions_may_be_kept() {
     for (method, params) in [
         ("tools/call", "{}"),
         ("prompts/get", "{}"),
         ("completion/complete", "{}"),
         ("subscriptions/listen", "{}"),
+        ("resources/directory/read", r#"{"uri":"a:"}"#),
+        ("events/list", "{}"),
+        ("vendor/list", "{}"),
         ("resources/read", r#"{"uri":"a:","inputResponses":{}}"#),
         ("resources/read", r#"{"uri":"a:","requestState":"s"}"#),
         ("tools/list", "[]"),
     ] {
         assert_eq!(key(method, params), None, "{method} {params}");
+    }
+    for method in ["server/discover", "skills/list", "skills/get"] {
+        assert!(key(method, "{}").is_some(), "{method}");
     }
     let note = Frame::notification("tools/list", None);
     assert_eq!(CacheableRequest::of(&note), None);
@@ -90,17 +97,17 @@ fn a_life_is_what_the_remote_says_it_is() {
         (r#"{"cacheScope":"public"}"#, Some((9000, true))),
         ("7", None),
     ] {
-        assert_eq!(of(result, CacheableMethod::Tools), wanted, "{result}");
+        assert_eq!(of(result, Content::Page), wanted, "{result}");
     }
-    assert_eq!(of("{}", CacheableMethod::Read), None);
-    assert_eq!(of("{}", CacheableMethod::Discover), None);
-    assert_eq!(of(r#"{"ttlMs":5}"#, CacheableMethod::Read), Some((5, true)));
+    assert_eq!(of("{}", Content::Resource), None);
+    assert_eq!(of("{}", Content::Description), None);
+    assert_eq!(of(r#"{"ttlMs":5}"#, Content::Resource), Some((5, true)));
 }
 
 fn put(entries: &mut Entries, key: &str, result: &str) {
     let first = CacheableRequest::of(&request("tools/list", "{}")).unwrap();
     let answer = Frame::result(&Id::ours(1), result);
-    entries.put(key.to_owned(), first, &answer, LIFE, Duration::ZERO);
+    entries.put(key.to_owned(), first, &answer, None, (LIFE, Duration::ZERO));
 }
 
 #[test]

@@ -10,6 +10,7 @@
 //! Nothing in flight is lost: the old session goes on until its answers have come, its questions are answered and the
 //! new one is open; a remote that refuses a second session leaves the first as it was.
 
+mod cache_hints;
 mod capabilities;
 mod session;
 mod shape;

@@ -8,12 +8,13 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
+use super::cache_hints;
 use super::capabilities::{Capabilities, declares};
 use crate::era::protocol::{
     LEVELS, META_CAPABILITIES, META_CLIENT, META_LEVEL, META_SERVER, META_SUBSCRIPTION,
     META_VERSION, MISSING_CAPABILITY, MODERN, NEWEST_LEGACY, RESOURCE_NOT_FOUND,
-    UNSUPPORTED_VERSION, URL_ELICITATION_REQUIRED, is_cacheable, is_modern, is_not_modern,
-    may_ask_for_input, modern,
+    UNSUPPORTED_VERSION, URL_ELICITATION_REQUIRED, is_modern, is_not_modern, may_ask_for_input,
+    modern,
 };
 use crate::era::server_info::ServerInfo;
 use crate::frame::{
@@ -44,7 +45,7 @@ impl ServerInfo {
         if let Some(instructions) = &self.instructions {
             result.set("instructions", instructions.as_str());
         }
-        hint_cache(&mut result);
+        cache_hints::complete(&mut result, "server/discover");
         self.sign(&mut result);
         result.text()
     }
@@ -223,19 +224,12 @@ fn upgrade_result(frame: &Frame, id: &Id, method: &str, server: &ServerInfo) -> 
     {
         result.set("tools", tools);
     }
-    if is_cacheable(method) {
-        hint_cache(&mut result);
-    }
+    cache_hints::complete(&mut result, method);
     server.sign(&mut result);
     frame.edited(|message| {
         message.set_object("result", result);
         message.set("id", id.text());
     })
-}
-
-fn hint_cache(result: &mut Object) {
-    result.set("ttlMs", "0");
-    result.set("cacheScope", r#""private""#);
 }
 
 /// Returns the tools without those that can only be called as tasks, and without what the others say about tasks.

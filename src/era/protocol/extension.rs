@@ -1,6 +1,6 @@
 //! The extensions that mcpipe knows rules of. All others pass as they came.
 
-use super::rules::{Method, Standing};
+use super::rules::{Content, Method, Standing};
 
 /// The extension for tasks (SEP-2663).
 pub(crate) const TASKS: &str = "io.modelcontextprotocol/tasks";
@@ -70,9 +70,14 @@ const EXTENSIONS: [Extension; 3] = [
     Extension {
         id: SKILLS,
         methods: &[
-            Method::new("skills/list").harmless(),
-            Method::new("skills/get").harmless(),
-            Method::new("resources/directory/read").harmless(),
+            Method::new("skills/list").cacheable(Content::PageOfSkills, &["skills", "resources"]),
+            Method::new("skills/get").cacheable(Content::Skill, &["skills", "resources"]),
+            // A live observation (SEP-2640, "Directory Reads and the Held Entry"): never repeated. The hints are not
+            // asked for by the SEP, but by the schema of the TypeScript SDK.
+            Method::new("resources/directory/read")
+                .harmless()
+                .with_cache_hints()
+                .overtaking("skills"),
         ],
         lists: &[],
     },

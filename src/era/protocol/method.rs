@@ -1,7 +1,7 @@
 //! The rules of each method, as a table. A method without a row has none: it passes.
 
 use super::extension;
-use super::rules::{Method, Standing};
+use super::rules::{Cacheable, Content, Method, Standing};
 
 /// The methods of the specification itself; those of extensions are in their rows.
 const METHODS: [Method; 17] = [
@@ -9,20 +9,20 @@ const METHODS: [Method; 17] = [
     Method::new("tools/call")
         .asking_for_input()
         .named_by("name"),
-    Method::new("tools/list").cacheable(),
+    Method::new("tools/list").cacheable(Content::Page, &["tools"]),
     Method::new("resources/read")
-        .cacheable()
+        .cacheable(Content::Resource, &["resources", "skills"])
         .asking_for_input()
         .named_by("uri"),
     Method::new("prompts/get")
         .harmless()
         .asking_for_input()
         .named_by("name"),
-    Method::new("prompts/list").cacheable(),
-    Method::new("resources/list").cacheable(),
-    Method::new("resources/templates/list").cacheable(),
+    Method::new("prompts/list").cacheable(Content::Page, &["prompts"]),
+    Method::new("resources/list").cacheable(Content::Page, &["resources"]),
+    Method::new("resources/templates/list").cacheable(Content::Page, &["resources"]),
     Method::new("completion/complete").harmless(),
-    Method::new("server/discover").cacheable(),
+    Method::new("server/discover").cacheable(Content::Description, &[]),
     Method::new("subscriptions/listen").standing(Standing {
         confirmed_by: "notifications/subscriptions/acknowledged",
         ended_by: None,
@@ -54,10 +54,21 @@ pub(crate) fn may_ask_for_input(method: &str) -> bool {
     row(method).is_none_or(|row| row.may_ask_for_input)
 }
 
-/// Says whether the result of a method may be repeated for as long as its `ttlMs` (MCP 2026-07-28,
+/// Returns the rules by which the result of a method may be repeated for as long as its `ttlMs` (MCP 2026-07-28,
 /// server/utilities/caching).
-pub(crate) fn is_cacheable(method: &str) -> bool {
-    row(method).is_some_and(|row| row.is_cacheable)
+pub(crate) fn cacheable(method: &str) -> Option<Cacheable> {
+    row(method)?.cacheable
+}
+
+/// Says whether strict hosts reject a complete result of a method that has no `ttlMs` and `cacheScope` as the
+/// specification describes them.
+pub(crate) fn has_cache_hints(method: &str) -> bool {
+    row(method).is_some_and(|row| row.has_cache_hints)
+}
+
+/// Returns the list of which the result of a method may show more than results that were kept before it do.
+pub(crate) fn overtakes(method: &str) -> Option<&'static str> {
+    row(method)?.overtakes
 }
 
 /// Says whether the modern era does not have a method (MCP 2026-07-28, changelog), or only in an extension that a

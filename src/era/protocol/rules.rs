@@ -6,8 +6,12 @@ pub(crate) struct Method {
     pub(super) name: &'static str,
     /// Doing it twice is doing it once.
     pub(super) is_harmless: bool,
-    /// Its result may be repeated for as long as its `ttlMs` (MCP 2026-07-28, server/utilities/caching).
-    pub(super) is_cacheable: bool,
+    /// The rules by which its result may be repeated (MCP 2026-07-28, server/utilities/caching).
+    pub(super) cacheable: Option<Cacheable>,
+    /// Its complete result has `ttlMs` and `cacheScope`, and strict hosts reject one without them.
+    pub(super) has_cache_hints: bool,
+    /// The list of which its result may show more than results that were kept before it do.
+    pub(super) overtakes: Option<&'static str>,
     /// Its result may be `input_required` (MCP 2026-07-28, basic/patterns/mrtr).
     pub(super) may_ask_for_input: bool,
     /// The modern era does not have it (MCP 2026-07-28, changelog).
@@ -15,6 +19,44 @@ pub(crate) struct Method {
     /// The parameter that `Mcp-Name` repeats (MCP 2026-07-28, basic/transports/streamable-http).
     pub(super) name_param: Option<&'static str>,
     pub(super) standing: Option<Standing>,
+}
+
+/// The rules by which the result of a method is kept and repeated, for as long as its `ttlMs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cacheable {
+    /// The method.
+    pub(crate) name: &'static str,
+    pub(crate) content: Content,
+    /// The lists whose change makes the result old, as in `notifications/…/list_changed`. The result of a list is a
+    /// page of the first.
+    pub(crate) lists: &'static [&'static str],
+}
+
+/// The contents of a result that may be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// The server's description of itself.
+    Description,
+    /// A page of a list.
+    Page,
+    /// The content of the resource that the parameter `uri` names.
+    Resource,
+    /// A page of a list of skills, with the digests of their files (SEP-2640).
+    PageOfSkills,
+    /// One skill, with the digests of its files (SEP-2640).
+    Skill,
+}
+
+impl Content {
+    /// Says whether it is a page of a list.
+    pub(crate) fn is_page(self) -> bool {
+        matches!(self, Self::Page | Self::PageOfSkills)
+    }
+
+    /// Says whether digests of files are in it.
+    pub(crate) fn has_digests(self) -> bool {
+        matches!(self, Self::PageOfSkills | Self::Skill)
+    }
 }
 
 /// The rules of a standing request: its answer is its end, and what it is for are the notifications before.
@@ -34,7 +76,9 @@ impl Method {
         Self {
             name,
             is_harmless: false,
-            is_cacheable: false,
+            cacheable: None,
+            has_cache_hints: false,
+            overtakes: None,
             may_ask_for_input: false,
             is_not_modern: false,
             name_param: None,
@@ -47,9 +91,27 @@ impl Method {
         self
     }
 
-    pub(super) const fn cacheable(mut self) -> Self {
-        self.is_cacheable = true;
-        self.harmless()
+    pub(super) const fn cacheable(
+        mut self,
+        content: Content,
+        lists: &'static [&'static str],
+    ) -> Self {
+        self.cacheable = Some(Cacheable {
+            name: self.name,
+            content,
+            lists,
+        });
+        self.with_cache_hints().harmless()
+    }
+
+    pub(super) const fn with_cache_hints(mut self) -> Self {
+        self.has_cache_hints = true;
+        self
+    }
+
+    pub(super) const fn overtaking(mut self, list: &'static str) -> Self {
+        self.overtakes = Some(list);
+        self
     }
 
     pub(super) const fn asking_for_input(mut self) -> Self {
