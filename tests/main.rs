@@ -49,6 +49,7 @@ mod secrets; // proofs that a server says back are not written out
 mod sessions; // sessions opened in order, and opened again when lost
 mod stories; // nine users: each command, and the whole output
 mod streams; // response streams resumed, standalone streams reopened
+mod tasks; // calls that have become tasks of a server, and a host that leaves
 mod texts; // texts of servers escaped, scanned, counted, measured
 mod tls; // certificates, roots, and a sign-in over TLS
 mod turmoil; // the translator alone, with random input: one answer for each request, no call repeated

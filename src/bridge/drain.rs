@@ -8,6 +8,7 @@
 //! that wait too, and so does a reader of stdout that has left; the sign-in itself runs in a process of its own and
 //! goes on.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -18,12 +19,12 @@ use tokio::time::{self, Instant};
 
 use crate::bridge::credentials::sign_in_going_on;
 use crate::bridge::end::{Ended, SIGNAL_GRACE};
-use crate::bridge::exchanges::{Exchanges, Waiting};
+use crate::bridge::exchanges::{ExchangeEvent, Exchanges, Waiting};
 use crate::bridge::retry::until;
 use crate::bridge::state::{Bridge, Inputs, WriterGone};
 use crate::bridge::unanswered::Unanswered;
-use crate::era::error_reply;
 use crate::era::protocol::is_harmless;
+use crate::era::{Action, Arrival, ExchangeId, error_reply};
 use crate::frame::{BridgeError, Frame, Id, Parsed};
 use crate::remote::{Outgoing, Remote, Verb};
 use crate::stdio::{Line, Written};
@@ -38,7 +39,7 @@ const READER_POLL: Duration = Duration::from_millis(250);
 const LAST_FLUSH: Duration = Duration::from_millis(150);
 /// The time that the end of a session may take while other sessions go on.
 const SESSION_END: Duration = Duration::from_secs(5);
-/// The time that the end of the sessions, and then the last flush, may take.
+/// The time that the last posts, then the end of the sessions, and then the last flush, may each take.
 const LAST_WAIT: Duration = Duration::from_millis(400);
 
 impl<R: Remote> Bridge<R> {
@@ -68,7 +69,7 @@ impl<R: Remote> Bridge<R> {
             self.inflight.tally.miss(reason);
         }
         let unanswered = self.inflight.tally.unanswered();
-        self.end_sessions().await;
+        self.say_farewell(inputs).await;
         for running in self.running.values() {
             running.token.cancel();
         }
@@ -300,15 +301,26 @@ impl<R: Remote> Bridge<R> {
         running.all(|running| running.is_standing || running.waiting == Some(Waiting::ToSend))
     }
 
-    async fn end_sessions(&mut self) {
+    /// Tells the server what it must hear of the end: first what is posted, then, in a session where nothing more is
+    /// said, the end of the session. The host is told nothing more, whatever the server answers.
+    async fn say_farewell(&mut self, inputs: &mut Inputs) {
+        let open: HashSet<ExchangeId> = self.running.keys().copied().collect();
         self.sessions_to_end = Some(Vec::new());
         let mut actions = Vec::new();
         self.translator.leave(&mut actions);
+        actions.retain(|action| !matches!(action, Action::Reply(_)));
         let _ = self.perform(actions).await;
         let sessions_to_end = self.sessions_to_end.take().unwrap_or_default();
         if self.stop.now.is_cancelled() {
             return;
         }
+        let posted: HashSet<ExchangeId> = self.running.keys().copied().collect();
+        let said = time::timeout(LAST_WAIT, over(&posted - &open, inputs));
+        let _ = self.stop.now.run_until_cancelled(said).await;
+        self.end_sessions(sessions_to_end).await;
+    }
+
+    async fn end_sessions(&mut self, sessions_to_end: Vec<HeaderMap>) {
         let sessions_to_end = sessions_to_end.into_iter().map(|headers| {
             let exchanges = Arc::clone(&self.exchanges);
             self.tracker
@@ -321,6 +333,19 @@ impl<R: Remote> Bridge<R> {
             }
         };
         let _ = time::timeout(LAST_WAIT, all).await;
+    }
+}
+
+/// Returns when all of these exchanges have ended.
+async fn over(mut exchanges: HashSet<ExchangeId>, inputs: &mut Inputs) {
+    while !exchanges.is_empty()
+        && let Some(event) = inputs.events.recv().await
+    {
+        if let ExchangeEvent::Arrivals(exchange, arrivals) = event
+            && arrivals.iter().any(Arrival::is_last)
+        {
+            exchanges.remove(&exchange);
+        }
     }
 }
 

@@ -321,6 +321,12 @@ impl<R: Remote> Bridge<R> {
                     let wake = async move { exchanges.wake(after, token, is_retry).await };
                     self.tracker.spawn(wake);
                 }
+                Action::Limit(limit) => {
+                    let exchanges = Arc::clone(&self.exchanges);
+                    let exchange = limit.exchange;
+                    let run = async move { exchanges.give_up_in_time(limit).await };
+                    self.spawn(exchange, true, None, run);
+                }
                 Action::EndSession(headers) => match &mut self.sessions_to_end {
                     Some(sessions_to_end) => sessions_to_end.push(headers),
                     None => {

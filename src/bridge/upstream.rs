@@ -16,8 +16,8 @@ use crate::bridge::exchanges::{ExchangeEvent, Exchanges};
 use crate::bridge::outstanding::Brought;
 use crate::bridge::response_stream::{Followed, ended};
 use crate::bridge::retry::{self, pause_after};
-use crate::era::protocol::standing;
-use crate::era::{Arrival, ExchangeId, Head, HttpError, Post};
+use crate::era::protocol::{standing, takes_no_turn, waits_for_work};
+use crate::era::{Arrival, CallLimit, ExchangeId, Head, HttpError, Post};
 use crate::frame::{BridgeError, Outline, Parsed, Stage};
 use crate::policy::{Rule, timeout};
 use crate::remote::{Answer, Events, Progress, Remote, Verb};
@@ -71,7 +71,7 @@ impl<R: Remote> Exchanges<R> {
             .into_iter()
             .chain(post.patience)
             .min()
-            .filter(|_| post.frame.is_request() && !stands(post));
+            .filter(|_| post.frame.is_request() && !stands(post) && !is_of(post, waits_for_work));
         let is_answered_elsewhere = post.endpoint.is_some();
         // Pinned where it is made: moved into the block below, it would take its place twice.
         let progress = Progress::at(Stage::Turn);
@@ -100,6 +100,22 @@ impl<R: Remote> Exchanges<R> {
             }
             None => run.as_mut().await,
         }
+    }
+
+    /// Gives up a call that has become a task when its time has passed.
+    pub(super) async fn give_up_in_time(&self, limit: CallLimit) {
+        let Some(lowest) = timeout::lowest(&self.settings.policy.call_timeout, &limit.call) else {
+            return;
+        };
+        self.ticked(lowest.value).await;
+        let seconds = lowest.value.as_secs_f64();
+        let late = format!(
+            "The server has made a task of the call, and has not finished it within {seconds} s (rule: {}, from {}); it has been told to stop.",
+            lowest.rule.text(),
+            lowest.rule.origin
+        );
+        let late = BridgeError::new("timed_out", late).retryable();
+        self.report(limit.exchange, Arrival::GivenUp(late)).await;
     }
 
     /// Returns when this time has passed, not counting any in which a user is asked to sign in, a program of the user's
@@ -148,7 +164,8 @@ impl<R: Remote> Exchanges<R> {
             false => None,
         };
         // Answers and notifications pass: a request may be waiting for them. So does a subscription, which stands.
-        let _permit = match post.frame.is_request() && !stands(post) {
+        let takes_turn = post.frame.is_request() && !stands(post) && !is_of(post, takes_no_turn);
+        let _permit = match takes_turn {
             true => self.requests.acquire().await.ok(),
             false => None,
         };
@@ -361,10 +378,13 @@ fn is_result(refusal: &HttpError) -> bool {
     frame.is_some_and(|frame| matches!(frame.outline(), Outline::Response { failed: false, .. }))
 }
 
+/// Says whether the method of a post has a rule.
+fn is_of(post: &Post, rule: impl FnOnce(&str) -> bool) -> bool {
+    post.frame.method().is_some_and(rule)
+}
+
 /// Says whether the response of a request is a stream that stands, rather than an answer: it takes no turn and has no
 /// time limit (MCP 2026-07-28, basic/patterns/subscriptions).
 fn stands(post: &Post) -> bool {
-    post.frame
-        .method()
-        .is_some_and(|method| standing(method).is_some())
+    is_of(post, |method| standing(method).is_some())
 }

@@ -30,6 +30,8 @@ pub enum Action {
         /// The timer is for another try: somewhat later will do, and many bridges should not do it in step.
         is_retry: bool,
     },
+    /// Report an exchange as given up when the time that a call may take has passed (`--call-timeout`).
+    Limit(CallLimit),
     /// Leave the session these headers name (MCP 2025-11-25, basic/transports), at once: what is still to be said in it
     /// has been said.
     EndSession(HeaderMap),
@@ -59,6 +61,15 @@ pub struct Post {
     /// The host waits for the outcome. Only then may a challenge lead to a user being asked to sign in; any other ends
     /// as [`crate::era::Arrival::Refused`] with the status of the challenge.
     pub is_asked_by_host: bool,
+}
+
+/// The time limit of a call that a server works on between requests, as a task.
+#[derive(Clone, Debug)]
+pub struct CallLimit {
+    /// The exchange that is given up then. It sends nothing. Where there is no such time it is never heard of.
+    pub exchange: ExchangeId,
+    /// The call, by whose tool the time is found.
+    pub call: Frame,
 }
 
 /// A stream on which the remote speaks unasked.

@@ -7,7 +7,7 @@
 //!
 //! `action`, `arrival` and `exchange` are the words between the loop and a translator, `relay` is the trait of the
 //! pairs. Below the pairs: `protocol` has the tables, `detect` the evidence of a server's era, `headers` the header
-//! layer of the modern era, `server_info` and `subscriptions` what several pairs need.
+//! layer of the modern era, `server_info`, `subscriptions` and `progress` what several pairs need.
 
 mod action;
 mod arrival;
@@ -20,6 +20,7 @@ pub mod legacy;
 pub mod legacy_to_modern;
 pub mod modern;
 pub mod modern_to_legacy;
+mod progress;
 pub(crate) mod protocol;
 mod relay;
 mod response;
@@ -27,7 +28,7 @@ mod server_info;
 mod subscriptions;
 mod translator;
 
-pub use action::{Action, Listen, Post, Standalone};
+pub use action::{Action, CallLimit, Listen, Post, Standalone};
 pub use arrival::Arrival;
 pub(crate) use detect::lasts;
 pub use exchange::{ExchangeId, Mint};

@@ -374,7 +374,8 @@ impl World {
                     self.streams.remove(&exchange);
                 }
                 Action::SetTimer { token, .. } => self.timers.push(token),
-                Action::EndSession(_) => {}
+                // No call has a time limit here.
+                Action::EndSession(_) | Action::Limit(_) => {}
             }
         }
     }

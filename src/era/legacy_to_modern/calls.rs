@@ -7,7 +7,8 @@ use super::input_requests::{Answered, Questions, Round};
 use super::outbox::{Outbox, OwnRequest, Timer};
 use super::peers::Peers;
 use super::shape;
-use super::tasks::{Task, TaskStatus};
+use super::tasks::Task;
+use crate::era::progress::Progress;
 use crate::era::protocol::{ResultKind, may_ask_for_input};
 use crate::era::subscriptions;
 use crate::frame::{BridgeError, Frame, INTERNAL_ERROR, Id, Object};
@@ -21,30 +22,33 @@ const PAUSE: Duration = Duration::from_millis(250);
 #[derive(Debug, Default)]
 pub(super) struct MultiRoundCalls {
     /// By a number of ours: a host may use an id again. In order, so that what is done to all is done alike each time.
-    open: BTreeMap<u64, MultiRoundCall>,
+    pub(super) open: BTreeMap<u64, MultiRoundCall>,
     questions: Questions,
 }
 
 /// A request of the host's that is owed an answer.
 #[derive(Debug)]
-struct MultiRoundCall {
+pub(super) struct MultiRoundCall {
+    number: u64,
     /// As the host wrote it: every round is made from it.
-    frame: Frame,
-    id: Id,
+    pub(super) frame: Frame,
+    pub(super) id: Id,
     method: Box<str>,
-    token: Option<Id>,
-    /// The progress that the host knows (MCP 2026-07-28, basic/patterns/progress).
-    progress: Option<f64>,
+    pub(super) token: Option<Id>,
+    /// The progress that the host knows.
+    pub(super) progress: Progress,
     rounds: u32,
-    state: CallState,
+    pub(super) state: CallState,
     /// URL elicitations the host agreed to, which are over when the call is.
     elicited: Vec<Id>,
-    task: Option<Task>,
+    pub(super) task: Option<Task>,
+    /// The time of the call runs although no request is with the server.
+    pub(super) is_limited: bool,
 }
 
 /// The step that a call waits for.
 #[derive(Debug)]
-enum CallState {
+pub(super) enum CallState {
     /// The remote's answer to the request of that id.
     Sent(Id),
     /// The host's answers.
@@ -75,15 +79,17 @@ impl MultiRoundCalls {
         }
         let number = out.number();
         let call = MultiRoundCall {
+            number,
             frame: frame.clone(),
             id: id.clone(),
             method: method.into(),
             token: frame.meta("progressToken").and_then(Id::parse),
-            progress: None,
+            progress: Progress::default(),
             rounds: 0,
             state: CallState::Pausing,
             elicited: Vec::new(),
             task: None,
+            is_limited: false,
         };
         self.open.insert(number, call);
         self.send(number, None, None, peers, out);
@@ -118,23 +124,6 @@ impl MultiRoundCalls {
         });
         out.ask_server(id, signed, OwnRequest::Call(number));
     }
-
-    /// Asks how a call's task is doing.
-    pub(super) fn poll(&mut self, number: u64, peers: &Peers, out: &mut Outbox) {
-        if let Some(call) = self.open.get_mut(&number)
-            && let Some(task) = &call.task
-        {
-            call.state = CallState::Sent(task.poll(number, peers, out));
-        }
-    }
-
-    fn poll_later(&mut self, number: u64, out: &mut Outbox) {
-        if let Some(call) = self.open.get_mut(&number) {
-            call.state = CallState::Pausing;
-            let pace = call.task.as_ref().map(Task::pace).unwrap_or_default();
-            out.set_timer(pace, Timer::Poll(number));
-        }
-    }
 }
 
 /// Answers of the server.
@@ -151,9 +140,8 @@ impl MultiRoundCalls {
             return false;
         };
         call.state = CallState::Pausing; // its exchange is over: nothing is left to cancel
-        if let Some(task) = &mut call.task {
-            let status = task.read_status(frame);
-            return self.task_is(number, status, frame, peers, out);
+        if call.task.is_some() {
+            return self.on_poll_response(number, frame, peers, out);
         }
         let result = frame.object("result");
         let Some(result) = result.filter(|_| frame.member("error").is_none()) else {
@@ -229,59 +217,6 @@ impl MultiRoundCalls {
         }
     }
 
-    /// Takes a task as the answer to a call.
-    fn begin_task(&mut self, number: u64, result: &Object, peers: &Peers, out: &mut Outbox) {
-        let Some(task) = Task::read(result) else {
-            let wrong = "The server made a task and did not name it.";
-            return self.fail_as_bad(number, wrong, peers, out);
-        };
-        if let Some(call) = self.open.get_mut(&number) {
-            call.task = Some(task);
-        }
-        self.poll_later(number, out);
-    }
-
-    /// Draws the consequences of a task's status, read from `frame`. Returns whether the call is complete.
-    fn task_is(
-        &mut self,
-        number: u64,
-        status: TaskStatus,
-        frame: &Frame,
-        peers: &Peers,
-        out: &mut Outbox,
-    ) -> bool {
-        let Some(call) = self.open.get_mut(&number) else {
-            return false;
-        };
-        let id = call.id.clone();
-        match status {
-            TaskStatus::Working => self.poll_later(number, out),
-            TaskStatus::InputRequired(asked) => self.ask(number, &asked, None, peers, out),
-            TaskStatus::Completed(result) => {
-                call.task = None;
-                self.complete(number, &Frame::result(&id, "{}"), result, out);
-                return true;
-            }
-            TaskStatus::Failed(error) => {
-                let frame = error.and_then(|error| {
-                    let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#);
-                    Frame::parse(&text).ok()
-                });
-                let failed = "The server's task failed.";
-                let frame =
-                    frame.unwrap_or_else(|| Frame::error(Some(&id), INTERNAL_ERROR, failed, None));
-                self.finish(number, frame, out);
-            }
-            TaskStatus::Cancelled => {
-                let error = BridgeError::new("cancelled", "The server cancelled its task.");
-                self.finish(number, error.reply(&id), out);
-            }
-            TaskStatus::Unavailable => self.finish(number, frame.with_id(&id), out),
-            TaskStatus::Bad(wrong) => self.fail_as_bad(number, &wrong, peers, out),
-        }
-        false
-    }
-
     /// Passes progress on, if it belongs to a call and is progress (MCP 2026-07-28, basic/patterns/progress).
     pub(super) fn on_progress(&mut self, frame: &Frame, out: &mut Outbox) {
         let token = frame.param("progressToken").and_then(Id::parse);
@@ -289,16 +224,12 @@ impl MultiRoundCalls {
             .open
             .values_mut()
             .find(|call| token.is_some() && call.token == token);
-        let progress = frame
-            .param("progress")
-            .and_then(|text| text.parse::<f64>().ok());
-        let (Some(call), Some(progress)) = (call, progress) else {
+        let Some(call) = call else {
             tracing::debug!("progress of nothing under way is dropped");
             return;
         };
-        if call.progress.is_none_or(|last| progress > last) {
-            call.progress = Some(progress);
-            out.send_to_host(subscriptions::without_id(frame));
+        if let Some(frame) = call.progress.passed(frame) {
+            out.send_to_host(subscriptions::without_id(&frame));
         }
     }
 }
@@ -310,7 +241,7 @@ impl MultiRoundCalls {
         self.questions.on_initialized(out);
     }
 
-    fn ask(
+    pub(super) fn ask(
         &mut self,
         number: u64,
         asked: &Object,
@@ -347,9 +278,8 @@ impl MultiRoundCalls {
                 self.fail_readably(number, message, peers, out);
             }
             Answered::InFull { answers, state } => {
-                if let Some(task) = &call.task {
-                    task.update(&answers, peers, out);
-                    self.poll_later(number, out);
+                if call.task.is_some() {
+                    self.hand_over(number, answers, peers, out);
                 } else {
                     self.send(number, Some(&answers), state.as_deref(), peers, out);
                 }
@@ -385,7 +315,13 @@ impl MultiRoundCalls {
 
 /// The ends of calls.
 impl MultiRoundCalls {
-    fn complete(&mut self, number: u64, frame: &Frame, mut result: Object, out: &mut Outbox) {
+    pub(super) fn complete(
+        &mut self,
+        number: u64,
+        frame: &Frame,
+        mut result: Object,
+        out: &mut Outbox,
+    ) {
         let Some(call) = self.open.get(&number) else {
             return;
         };
@@ -399,10 +335,13 @@ impl MultiRoundCalls {
     }
 
     /// Gives a call its one answer.
-    fn finish(&mut self, number: u64, answer: Frame, out: &mut Outbox) {
+    pub(super) fn finish(&mut self, number: u64, answer: Frame, out: &mut Outbox) {
         let Some(call) = self.open.remove(&number) else {
             return;
         };
+        if call.is_limited {
+            out.end_limit(number);
+        }
         for id in call.elicited {
             let params = format!(r#"{{"elicitationId":{id}}}"#);
             let notice = Frame::notification("notifications/elicitation/complete", Some(&params));
@@ -411,7 +350,13 @@ impl MultiRoundCalls {
         out.send_to_host(answer);
     }
 
-    fn fail(&mut self, number: u64, error: &BridgeError, peers: &Peers, out: &mut Outbox) {
+    pub(super) fn fail(
+        &mut self,
+        number: u64,
+        error: &BridgeError,
+        peers: &Peers,
+        out: &mut Outbox,
+    ) {
         let Some(call) = self.open.remove(&number) else {
             return;
         };
@@ -420,7 +365,13 @@ impl MultiRoundCalls {
         out.send_to_host(error.reply(&id));
     }
 
-    fn fail_as_bad(&mut self, number: u64, message: &str, peers: &Peers, out: &mut Outbox) {
+    pub(super) fn fail_as_bad(
+        &mut self,
+        number: u64,
+        message: &str,
+        peers: &Peers,
+        out: &mut Outbox,
+    ) {
         let error = BridgeError::new("bad_answer", message);
         self.fail(number, &error, peers, out);
     }
@@ -470,6 +421,9 @@ impl MultiRoundCalls {
 
     /// Takes back whatever is under way for a call.
     fn stop(&mut self, call: MultiRoundCall, why: &str, peers: &Peers, out: &mut Outbox) {
+        if call.is_limited {
+            out.end_limit(call.number);
+        }
         match call.state {
             CallState::Sent(id) => out.cancel_own(&id),
             CallState::Asking(round) => self.questions.withdraw(round, why, peers, out),

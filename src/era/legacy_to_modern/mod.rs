@@ -10,12 +10,15 @@ mod listen;
 mod outbox;
 mod peers;
 mod shape;
+mod task_calls;
 mod tasks;
 #[cfg(test)]
 mod tests;
 mod translation;
 
-use super::{Action, Arrival, ExchangeId, Mint, Modern, Pair, Relay};
+use std::collections::BTreeMap;
+
+use super::{Action, Arrival, CallLimit, ExchangeId, Mint, Modern, Pair, Relay};
 use crate::frame::Frame;
 pub(super) use handshake::declared;
 use outbox::OutboxItem;
@@ -29,6 +32,8 @@ const IDS: u64 = 1 << 39;
 pub struct LegacyToModern {
     translation: Translation,
     inner: Modern,
+    /// The calls whose time runs, by the exchange that is given up when it has passed.
+    limits: BTreeMap<ExchangeId, u64>,
 }
 
 impl LegacyToModern {
@@ -44,9 +49,19 @@ impl LegacyToModern {
         let mut new = Self {
             translation: Translation::new(discover, fallback_name, mint.last() + IDS),
             inner: Modern::new(mint),
+            limits: BTreeMap::new(),
         };
         new.on_host_message(initialize, actions);
         new
+    }
+
+    /// Lets the time of a call count no more.
+    fn end_limit(&mut self, number: u64, actions: &mut Vec<Action>) {
+        let found = self.limits.iter().find(|(_, call)| **call == number);
+        if let Some(exchange) = found.map(|(exchange, _)| *exchange) {
+            self.limits.remove(&exchange);
+            actions.push(Action::Close(exchange));
+        }
     }
 
     /// Carries words between the halves until both are silent.
@@ -81,6 +96,13 @@ impl LegacyToModern {
                     OutboxItem::ToServer(frame) => self.inner.on_host_message(frame, &mut done),
                     OutboxItem::ToHost(frame) => actions.push(Action::Reply(frame)),
                     OutboxItem::Cancelled(id) => actions.push(Action::Cancelled(id)),
+                    OutboxItem::Limit(number, call) => {
+                        self.end_limit(number, actions);
+                        let exchange = self.inner.mint_exchange();
+                        self.limits.insert(exchange, number);
+                        actions.push(Action::Limit(CallLimit { exchange, call }));
+                    }
+                    OutboxItem::EndLimit(number) => self.end_limit(number, actions),
                     OutboxItem::SetTimer(after, token, is_retry) => {
                         actions.push(Action::SetTimer {
                             after,
@@ -106,7 +128,13 @@ impl Relay for LegacyToModern {
 
     fn on_arrival(&mut self, exchange: ExchangeId, arrival: Arrival, actions: &mut Vec<Action>) {
         let mut done = Vec::new();
-        self.inner.on_arrival(exchange, arrival, &mut done);
+        if let Some(number) = self.limits.remove(&exchange) {
+            if let Arrival::GivenUp(late) = arrival {
+                self.translation.on_limit(number, &late);
+            }
+        } else {
+            self.inner.on_arrival(exchange, arrival, &mut done);
+        }
         self.settle(done, actions);
     }
 

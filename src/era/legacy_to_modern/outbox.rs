@@ -30,6 +30,10 @@ pub(super) enum OutboxItem {
     Cancelled(Id),
     /// The time, the token of the timer, and whether something is tried again then.
     SetTimer(Duration, u64, bool),
+    /// The time of the call of that number begins.
+    Limit(u64, Frame),
+    /// The time of the call of that number counts no more.
+    EndLimit(u64),
 }
 
 /// The purpose of a request of ours to the server.
@@ -37,6 +41,8 @@ pub(super) enum OutboxItem {
 pub(super) enum OwnRequest {
     /// The next round of the call of that number, or a poll of its task.
     Call(u64),
+    /// The host's answers for the task of the call of that number.
+    Update(u64),
     /// Notifications of changes.
     Listen,
     /// A request whose answer is not waited for.
@@ -141,6 +147,15 @@ impl Outbox {
         self.timers.insert(token, timer);
         self.output
             .push(OutboxItem::SetTimer(after, token, is_retry));
+    }
+
+    /// Begins the time of a call, by its number, or begins it anew.
+    pub(super) fn limit(&mut self, number: u64, call: Frame) {
+        self.output.push(OutboxItem::Limit(number, call));
+    }
+
+    pub(super) fn end_limit(&mut self, number: u64) {
+        self.output.push(OutboxItem::EndLimit(number));
     }
 
     /// Takes the purpose of a timer that has fired.

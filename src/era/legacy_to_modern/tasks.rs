@@ -14,6 +14,8 @@ const QUICKEST_MILLIS: u64 = 100;
 const SLOWEST_MILLIS: u64 = 60_000;
 /// The most polls in a row that may fail in ways that pass.
 const MAX_FAILURES: u32 = 5;
+/// The most times that the host's answers are handed to a task, where the server does not take them.
+const MAX_UPDATES: u32 = 3;
 /// Questions that one task may ask in its life.
 const MAX_ASKED: usize = 1000;
 
@@ -26,6 +28,14 @@ pub(super) struct Task {
     asked: HashSet<String>,
     pace: Duration,
     failures: u32,
+    /// The words of its status, as JSON text.
+    words: Option<String>,
+    /// The answers that were handed over last, as JSON text.
+    answers: String,
+    /// The number of times that they were.
+    updates: u32,
+    /// The error that met them.
+    update_error: Option<Frame>,
 }
 
 /// The status of a task, as the answer to a poll tells it.
@@ -35,12 +45,16 @@ pub(super) enum TaskStatus {
     Working,
     /// With the questions that the host has not been asked yet.
     InputRequired(Object),
+    /// The server still asks what these answers, as JSON text, were to answer: it has not got them.
+    AnswersLost(String),
     Completed(Object),
     /// With the error as JSON text.
     Failed(Option<String>),
     Cancelled,
-    /// The server answers the poll with an error that does not pass.
+    /// The server answers the poll with an error.
     Unavailable,
+    /// The task may go on at the server, and cannot be followed for this error.
+    Lost(Frame),
     /// The server's answer breaks the protocol, in this way.
     Bad(String),
 }
@@ -56,12 +70,21 @@ impl Task {
             asked: HashSet::new(),
             pace: pace(task, Duration::from_millis(PACE_MILLIS)),
             failures: 0,
+            words: present(task, "statusMessage").map(str::to_owned),
+            answers: String::new(),
+            updates: 0,
+            update_error: None,
         })
     }
 
     /// Returns the time until the next poll.
     pub(super) fn pace(&self) -> Duration {
         self.pace
+    }
+
+    /// Returns the words of the last status, as JSON text.
+    pub(super) fn words(&self) -> Option<&str> {
+        self.words.as_deref()
     }
 
     /// Asks the server for the status, for the call of that number, and returns the id of the request.
@@ -71,11 +94,29 @@ impl Task {
     }
 
     /// Hands the host's answers to the task.
-    pub(super) fn update(&self, answers: &str, peers: &Peers, out: &mut Outbox) {
+    pub(super) fn update(&mut self, number: u64, answers: String, peers: &Peers, out: &mut Outbox) {
         let params = format!(r#"{{"taskId":{},"inputResponses":{answers}}}"#, self.id);
-        request("tasks/update", &params, OwnRequest::Unawaited, peers, out);
+        if self.answers != answers {
+            self.updates = 0;
+            self.answers = answers;
+        }
+        self.updates += 1;
+        self.update_error = None;
+        request(
+            "tasks/update",
+            &params,
+            OwnRequest::Update(number),
+            peers,
+            out,
+        );
     }
 
+    /// Takes the server's answer to `tasks/update`. An error counts if the server still asks the same afterwards.
+    pub(super) fn on_update_response(&mut self, frame: &Frame) {
+        self.update_error = frame.is_error().then(|| frame.clone());
+    }
+
+    /// Tells the server that the task is not wanted any more.
     pub(super) fn cancel(&self, peers: &Peers, out: &mut Outbox) {
         let params = format!(r#"{{"taskId":{}}}"#, self.id);
         request("tasks/cancel", &params, OwnRequest::Unawaited, peers, out);
@@ -86,11 +127,11 @@ impl Task {
         let result = frame.object("result");
         let Some(result) = result.filter(|_| frame.member("error").is_none()) else {
             self.failures += 1;
-            let data = frame.object("error");
-            let data = data.and_then(|error| Object::read(error.get("data")?));
-            let passes = data.is_some_and(|data| data.get("retryable") == Some("true"));
-            return if passes && self.failures <= MAX_FAILURES {
+            let is_ours = error_says(frame, "source", r#""mcpipe""#);
+            return if error_says(frame, "retryable", "true") && self.failures <= MAX_FAILURES {
                 TaskStatus::Working
+            } else if is_ours {
+                TaskStatus::Lost(frame.clone())
             } else {
                 TaskStatus::Unavailable
             };
@@ -99,6 +140,7 @@ impl Task {
         let nested = result.get("task").and_then(Object::read);
         let task = nested.unwrap_or(result);
         self.pace = pace(&task, self.pace);
+        self.words = present(&task, "statusMessage").map(str::to_owned);
         match task.get("status").and_then(string).as_deref() {
             Some("completed") => match present(&task, "result").and_then(Object::read) {
                 Some(result) => TaskStatus::Completed(result),
@@ -127,11 +169,38 @@ impl Task {
                 "The server's task asked for more than {MAX_ASKED} things."
             ))
         } else if fresh.is_empty() {
-            TaskStatus::Working // answered already; the remote has not noticed yet
+            self.unanswered(&asked.unwrap_or_default())
         } else {
             TaskStatus::InputRequired(fresh)
         }
     }
+}
+
+impl Task {
+    /// Reads a status in which the server asks what it has asked before. Mostly the server has the answers, and has not
+    /// noticed yet; where it has not got them, they are given again: those to a question that is answered already do no
+    /// harm (SEP-2663).
+    fn unanswered(&mut self, asked: &Object) -> TaskStatus {
+        let answers = Object::read(&self.answers).unwrap_or_default();
+        let is_asked_still = answers.iter().any(|(key, _)| asked.get(key).is_some());
+        match self.update_error.take() {
+            Some(error) if is_asked_still => {
+                let is_lost = error_says(&error, "source", r#""mcpipe""#);
+                match is_lost && self.updates < MAX_UPDATES {
+                    true => TaskStatus::AnswersLost(self.answers.clone()),
+                    false => TaskStatus::Lost(error),
+                }
+            }
+            _ => TaskStatus::Working,
+        }
+    }
+}
+
+/// Says whether the data of an error has that member with that value.
+fn error_says(frame: &Frame, name: &str, value: &str) -> bool {
+    let error = frame.object("error");
+    let data = error.and_then(|error| Object::read(error.get("data")?));
+    data.is_some_and(|data| data.get(name) == Some(value))
 }
 
 fn request(method: &str, params: &str, purpose: OwnRequest, peers: &Peers, out: &mut Outbox) -> Id {

@@ -64,7 +64,9 @@ impl Talk {
             .out
             .take()
             .into_iter()
+            .filter(|said| !matches!(said, OutboxItem::Limit(..) | OutboxItem::EndLimit(_)))
             .map(|said| match said {
+                OutboxItem::Limit(..) | OutboxItem::EndLimit(_) => String::new(),
                 OutboxItem::ToServer(frame) => {
                     let text = frame.text();
                     if frame.is_request() {

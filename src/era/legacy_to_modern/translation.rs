@@ -121,6 +121,9 @@ impl Translation {
                 let purpose = id.as_ref().and_then(|id| self.out.take_purpose(id));
                 match (purpose, id) {
                     (Some(OwnRequest::Call(number)), _) => self.on_call_response(number, frame),
+                    (Some(OwnRequest::Update(number)), _) => {
+                        self.calls.on_update_response(number, frame);
+                    }
                     (Some(OwnRequest::Listen), Some(id)) => {
                         let error = failed.then_some(frame);
                         self.listens.on_listen_over(id, error, &mut self.out);
@@ -170,6 +173,12 @@ impl Translation {
                 self.out.send_to_host(subscriptions::without_id(frame));
             }
         }
+    }
+
+    /// Gives up the call of that number, which a server works on as a task, with the error for its host.
+    pub(super) fn on_limit(&mut self, number: u64, late: &BridgeError) {
+        self.calls
+            .on_limit(number, late, &self.peers, &mut self.out);
     }
 
     /// Takes the end of a time that was asked for with [`Outbox::set_timer`].

@@ -44,6 +44,11 @@ impl Modern {
         self.open.contains_key(&exchange)
     }
 
+    /// Mints an exchange of another's.
+    pub(in crate::era) fn mint_exchange(&mut self) -> ExchangeId {
+        self.mint.exchange()
+    }
+
     /// Returns an id that no request under way has.
     pub(in crate::era) fn fresh_id(&mut self) -> Id {
         loop {

@@ -47,7 +47,10 @@ const EXTENSIONS: [Extension; 3] = [
                 .not_modern()
                 .named_by("taskId"),
             Method::new("tasks/update").not_modern().named_by("taskId"),
-            Method::new("tasks/cancel").not_modern().named_by("taskId"),
+            Method::new("tasks/cancel")
+                .ending_work()
+                .not_modern()
+                .named_by("taskId"),
         ],
         lists: &[],
     },

@@ -34,7 +34,10 @@ const METHODS: [Method; 17] = [
     Method::new("resources/subscribe").harmless().not_modern(),
     Method::new("resources/unsubscribe").harmless().not_modern(),
     // Tasks of 2025-11-25; the others have the names of the extension's.
-    Method::new("tasks/result").not_modern(),
+    Method::new("tasks/result")
+        .harmless()
+        .waiting_for_work()
+        .not_modern(),
     Method::new("tasks/list").harmless().not_modern(),
 ];
 
@@ -80,6 +83,16 @@ pub(crate) fn is_not_modern(method: &str) -> bool {
 /// Returns the parameter that `Mcp-Name` repeats (MCP 2026-07-28, basic/transports/streamable-http).
 pub(crate) fn name_param(method: &str) -> Option<&'static str> {
     row(method)?.name_param
+}
+
+/// Says whether the answer to a method comes when work is done that another request has begun.
+pub(crate) fn waits_for_work(method: &str) -> bool {
+    row(method).is_some_and(|row| row.waits_for_work)
+}
+
+/// Says whether a request of a method is sent however many the server has.
+pub(crate) fn takes_no_turn(method: &str) -> bool {
+    row(method).is_some_and(|row| row.waits_for_work || row.ends_work)
 }
 
 /// Returns the rules of a standing request, for a method that is one by its name.

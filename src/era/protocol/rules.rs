@@ -19,6 +19,11 @@ pub(crate) struct Method {
     /// The parameter that `Mcp-Name` repeats (MCP 2026-07-28, basic/transports/streamable-http).
     pub(super) name_param: Option<&'static str>,
     pub(super) standing: Option<Standing>,
+    /// Its answer comes when work is done that another request has begun: it has no time limit, and takes no turn among
+    /// the requests that the server gets at once.
+    pub(super) waits_for_work: bool,
+    /// It ends the work of others, which must not keep it from being sent: it takes no turn either.
+    pub(super) ends_work: bool,
 }
 
 /// The rules by which the result of a method is kept and repeated, for as long as its `ttlMs`.
@@ -83,6 +88,8 @@ impl Method {
             is_not_modern: false,
             name_param: None,
             standing: None,
+            waits_for_work: false,
+            ends_work: false,
         }
     }
 
@@ -116,6 +123,16 @@ impl Method {
 
     pub(super) const fn asking_for_input(mut self) -> Self {
         self.may_ask_for_input = true;
+        self
+    }
+
+    pub(super) const fn waiting_for_work(mut self) -> Self {
+        self.waits_for_work = true;
+        self
+    }
+
+    pub(super) const fn ending_work(mut self) -> Self {
+        self.ends_work = true;
         self
     }
 

@@ -1,0 +1,140 @@
+//! Progress of one request as the host is told it: the server's own, and between it what the status of a task says.
+//!
+//! A task has words for its state (`statusMessage`), where a request has numbers that only grow (MCP 2026-07-28,
+//! basic/patterns/progress). The words are told beside the server's last number, made greater by next to nothing: they
+//! claim no progress that the server has not named, and the server's next number is still the greater one.
+
+use crate::frame::{Frame, Object};
+
+/// The part by which a number grows for words alone.
+const STEP: f64 = 1e-6;
+
+/// The progress of one request.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// The server's last number.
+    named: Option<f64>,
+    /// The last number that the host was told.
+    told: Option<f64>,
+    /// The server's last `total`, as JSON text.
+    total: Option<String>,
+    /// The last words, as JSON text.
+    words: Option<String>,
+}
+
+impl Progress {
+    /// Takes a notification of progress of the server's, and returns it as the host is told it. `None` where it says
+    /// nothing that is greater than before.
+    pub(super) fn passed(&mut self, frame: &Frame) -> Option<Frame> {
+        let number = frame.param("progress")?.parse::<f64>().ok()?;
+        if self.named.is_some_and(|named| number <= named) {
+            return None;
+        }
+        self.named = Some(number);
+        self.total = frame.param("total").map(str::to_owned);
+        if self.told.is_none_or(|told| number > told) {
+            self.told = Some(number);
+            return Some(frame.clone());
+        }
+        // Words were told at the number that the server has only reached now.
+        let next = self.next();
+        frame.edited(|message| message.edit("params", |params| params.set("progress", next)))
+    }
+
+    /// Returns the notification that tells the words of a task's status, as JSON text, under the host's token; `None`
+    /// where they are no words, or the host knows them.
+    pub(super) fn of_status(&mut self, words: &str, token: &str) -> Option<Frame> {
+        let says = words.starts_with('"') && words != r#""""#;
+        if !says || self.words.as_deref() == Some(words) {
+            return None;
+        }
+        self.words = Some(words.to_owned());
+        let mut params = Object::default();
+        params.set("progressToken", token);
+        params.set("progress", self.next());
+        if let Some(total) = &self.total {
+            params.set("total", total.as_str());
+        }
+        params.set("message", words);
+        Some(Frame::notification(
+            "notifications/progress",
+            Some(&params.text()),
+        ))
+    }
+
+    /// Returns the least number that is greater than all that the host was told, as JSON text.
+    fn next(&mut self) -> String {
+        let next = self
+            .told
+            .map_or(0.0, |told| (told + STEP).max(told.next_up()));
+        self.told = Some(next);
+        next.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(number: &str) -> Frame {
+        let params = format!(r#"{{"progressToken":"t","progress":{number},"total":10.0}}"#);
+        Frame::notification("notifications/progress", Some(&params))
+    }
+
+    fn number(frame: &Frame) -> f64 {
+        frame.param("progress").unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn words_stand_between_the_servers_numbers_and_all_of_them_grow() {
+        let mut progress = Progress::default();
+        let told = [
+            progress.of_status(r#""begun""#, "7"),
+            progress.of_status(r#""reading""#, "7"),
+            progress.passed(&named("1.0")),
+            progress.of_status(r#""half""#, "7"),
+            progress.passed(&named("2")),
+            progress.passed(&named("123456789012")),
+            progress.of_status(r#""much""#, "7"),
+        ];
+        let told: Vec<Frame> = told.into_iter().flatten().collect();
+        assert_eq!(told.len(), 7);
+        for pair in told.windows(2) {
+            let [before, after] = pair else { panic!() };
+            assert!(number(after) > number(before), "{after:?}");
+        }
+        let half = told.get(3).unwrap();
+        assert_eq!(half.param("total"), Some("10.0"));
+        assert_eq!(half.param("progressToken"), Some("7"));
+        assert_eq!(half.param("message"), Some(r#""half""#));
+        assert_eq!(told.get(2).unwrap().text(), named("1.0").text());
+    }
+
+    #[test]
+    fn a_number_that_words_were_told_at_is_not_lost() {
+        let mut progress = Progress::default();
+        progress.of_status(r#""begun""#, "7").unwrap();
+        let zero = progress.passed(&named("0")).unwrap();
+        assert!(number(&zero) > 0.0);
+        assert_eq!(zero.param("total"), Some("10.0"));
+        assert_eq!(
+            progress.passed(&named("1")).unwrap().text(),
+            named("1").text()
+        );
+    }
+
+    #[test]
+    fn nothing_is_told_twice() {
+        let mut progress = Progress::default();
+        assert!(progress.of_status(r#""a""#, "7").is_some());
+        assert!(progress.of_status(r#""a""#, "7").is_none());
+        assert!(progress.of_status(r#""b""#, "7").is_some());
+        for none in [r#""""#, "null", "3"] {
+            assert!(progress.of_status(none, "7").is_none(), "{none}");
+        }
+        assert!(progress.passed(&named("3")).is_some());
+        for late in ["3", "2", "x"] {
+            assert!(progress.passed(&named(late)).is_none(), "{late}");
+        }
+    }
+}
