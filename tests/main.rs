@@ -33,6 +33,7 @@ mod hostile; // large, endless and forged messages, within bounds of memory and 
 mod import; // sign-ins and configuration of mcp-remote, found and taken over
 mod limits; // calls in a time and at once, of all processes; refusals, waits, time limits of tools, the circuit breaker
 mod login; // from a 401 to a credential: discovery, registration, browser, tokens, renewal
+mod lost_answers; // lost answers, asked for again in every pair of eras
 mod messages; // answers with ids, statuses and places that the specification does not have
 mod modern; // modern servers: input requests, remembered eras, restarts
 mod modern_to_legacy; // a modern host with a legacy server and its session

@@ -109,6 +109,8 @@ pub(super) struct Brought<'a> {
     /// The first unusable text, described, and a flag that it was meant to be a message.
     unusable: Option<(String, bool)>,
     is_beyond_use: bool,
+    /// True where anything has been passed on.
+    has_passed: bool,
     /// True where answers to requests that were posted elsewhere come on the exchange.
     serves_many: bool,
     /// True where any response is the answer, at once.
@@ -134,6 +136,7 @@ impl<'a> Brought<'a> {
             strays: Vec::new(),
             unusable: None,
             is_beyond_use: false,
+            has_passed: false,
             serves_many: false,
             is_alone: false,
             revision: None,
@@ -200,8 +203,19 @@ impl<'a> Brought<'a> {
         self.is_beyond_use
     }
 
+    /// Says whether an answer is owed and nothing has come, usable or not.
+    pub(super) fn is_nothing(&self) -> bool {
+        let has_come = self.has_passed || self.is_in_doubt() || self.unusable.is_some();
+        self.is_owed() && !has_come
+    }
+
     /// Takes one body or one event. Adds the frames that can be passed on to `passed`.
     pub(super) fn take(&mut self, parsed: Parsed, what: &str, passed: &mut Vec<Frame>) {
+        self.take_members(parsed, what, passed);
+        self.has_passed |= !passed.is_empty();
+    }
+
+    fn take_members(&mut self, parsed: Parsed, what: &str, passed: &mut Vec<Frame>) {
         let members = match parsed {
             Parsed::One(frame) => return self.take_message(frame, passed),
             Parsed::Batch(members) => members,
@@ -260,6 +274,7 @@ impl<'a> Brought<'a> {
     /// Assigns the doubtful responses, when nothing has followed them for a while, or nothing will.
     pub(super) fn settle(&mut self, is_over: bool) -> Vec<Frame> {
         let mut strays = std::mem::take(&mut self.strays);
+        self.has_passed |= !strays.is_empty();
         let Some(owed) = self.owed.filter(|_| !self.is_answered) else {
             return strays;
         };

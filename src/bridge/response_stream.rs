@@ -36,8 +36,23 @@ const MAX_AT_ONCE: usize = 64;
 pub(super) enum Followed {
     /// The stream is over.
     Over(Arrival),
+    /// The stream is over without the answer that is owed, and without anything else.
+    Lost(Arrival),
     /// The stream is no response: its first event names an endpoint, as the stream of HTTP+SSE does.
     IsEndpoint(String, Events),
+}
+
+impl Followed {
+    fn without_answer(last: Arrival, brought: &Brought<'_>) -> Self {
+        let is_cut = match &last {
+            Arrival::Failed(error) => error.kind == "cut",
+            _ => true,
+        };
+        match is_cut && brought.is_nothing() {
+            true => Self::Lost(last),
+            false => Self::Over(last),
+        }
+    }
 }
 
 impl<R: Remote> Exchanges<R> {
@@ -84,12 +99,13 @@ impl<R: Remote> Exchanges<R> {
             };
             // A clean early close invites the client to resume; without an event id it cannot.
             if !post.is_resumable || resume_point.id.is_none() {
-                return Followed::Over(match cut {
+                let last = match cut {
                     Some(fault) => {
                         Arrival::Failed(with_unusable(fault.to_bridge_error(), &brought))
                     }
                     None => ended(&brought),
-                });
+                };
+                return Followed::without_answer(last, &brought);
             }
             progress.set(Stage::Rest);
             let losses = streak.lost();
@@ -111,7 +127,8 @@ impl<R: Remote> Exchanges<R> {
                     return Followed::Over(Arrival::LostWithSession(refusal));
                 }
                 Resumed::Impossible(why) => {
-                    return Followed::Over(Arrival::Failed(with_unusable(why, &brought)));
+                    let last = Arrival::Failed(with_unusable(why, &brought));
+                    return Followed::without_answer(last, &brought);
                 }
             };
             streak.opened();

@@ -16,7 +16,7 @@ use crate::bridge::exchanges::{ExchangeEvent, Exchanges};
 use crate::bridge::outstanding::Brought;
 use crate::bridge::response_stream::{Followed, ended};
 use crate::bridge::retry::{self, pause_after};
-use crate::era::protocol::{standing, takes_no_turn, waits_for_work};
+use crate::era::protocol::{is_repeatable, standing, takes_no_turn, waits_for_work};
 use crate::era::{Arrival, CallLimit, ExchangeId, Head, HttpError, Post};
 use crate::frame::{BridgeError, Outline, Parsed, Stage};
 use crate::policy::{Rule, timeout};
@@ -54,7 +54,7 @@ impl<R: Remote> Exchanges<R> {
         let followed = self.post_in_time(&post, &mut arrivals).await;
         drop(outstanding);
         let last = match followed {
-            Followed::Over(last) => last,
+            Followed::Over(last) | Followed::Lost(last) => last,
             Followed::IsEndpoint(endpoint, events) => {
                 Box::pin(self.stand_on(exchange, &post, endpoint, events)).await
             }
@@ -169,6 +169,35 @@ impl<R: Remote> Exchanges<R> {
             true => self.requests.acquire().await.ok(),
             false => None,
         };
+        let mut losses = 0;
+        loop {
+            let last = match self.post_once(post, arrivals, progress).await {
+                Followed::Lost(last) => last,
+                followed => return followed,
+            };
+            losses += 1;
+            if !may_send_twice(post) || losses >= MAX_SENDS {
+                return Followed::Over(last);
+            }
+            tracing::debug!(
+                exchange = post.exchange.0,
+                "the answer was lost; sending again"
+            );
+            progress.set(Stage::Response);
+            let pause = time::sleep(retry::backoff(losses));
+            if self.leaving.run_until_cancelled(pause).await.is_none() {
+                return Followed::Over(last);
+            }
+        }
+    }
+
+    /// Posts a frame and reads the response, as [`Exchanges::post_to_its_end`] does, once.
+    async fn post_once(
+        &self,
+        post: &Post,
+        arrivals: &mut Vec<Arrival>,
+        progress: &Progress,
+    ) -> Followed {
         let exchange = post.exchange;
         let mut news = self.authorizer.newest();
         let sent = loop {
@@ -270,12 +299,8 @@ impl<R: Remote> Exchanges<R> {
         post: &Post,
         progress: &Progress,
     ) -> Result<Answer, Stopped> {
-        let is_harmless = post.may_repeat
-            && (!post.frame.is_request()
-                || post
-                    .frame
-                    .method()
-                    .is_some_and(crate::era::protocol::is_harmless));
+        let is_harmless =
+            post.may_repeat && (!post.frame.is_request() || is_repeatable(&post.frame));
         let begun = Instant::now();
         let (mut sends, mut has_waited) = (0, false);
         loop {
@@ -339,6 +364,13 @@ impl<R: Remote> Exchanges<R> {
             }
         }
     }
+}
+
+/// Says whether a request whose answer was lost may be sent again. An `initialize` that was read has made a session; a
+/// second one would leave it behind.
+fn may_send_twice(post: &Post) -> bool {
+    let is_initialize = post.frame.method() == Some("initialize");
+    post.may_repeat && is_repeatable(&post.frame) && !is_initialize && !post.is_probe
 }
 
 /// Returns the error of a request whose time has run out: the limit, and the rule that set it if a rule did, and the stage

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::era::protocol::is_harmless;
+use crate::era::protocol::is_repeatable;
 use crate::frame::{Frame, Id};
 
 /// An exchange that has not brought what it is for.
@@ -112,11 +112,8 @@ impl LostRequest {
 
 impl Call {
     pub(super) fn may_be_asked_again(&self) -> bool {
-        let method = self.frame.method().unwrap_or_default();
-        // A round with a person's answers in it is not said twice without that person.
-        let is_a_round = self.frame.param("inputResponses").is_some()
-            || self.frame.param("requestState").is_some();
-        is_harmless(method) && method != "initialize" && !is_a_round && !self.is_probe
+        let is_initialize = self.frame.method() == Some("initialize");
+        is_repeatable(&self.frame) && !is_initialize && !self.is_probe
     }
 
     /// Takes note of progress. Whether it is less than the host has been told of this request, asked again since

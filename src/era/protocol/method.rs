@@ -2,6 +2,7 @@
 
 use super::extension;
 use super::rules::{Cacheable, Content, Method, Standing};
+use crate::frame::Frame;
 
 /// The methods of the specification itself; those of extensions are in their rows.
 const METHODS: [Method; 17] = [
@@ -49,6 +50,15 @@ fn row(method: &str) -> Option<&'static Method> {
 /// Says whether doing it twice is doing it once. A list of anything is taken to be.
 pub(crate) fn is_harmless(method: &str) -> bool {
     row(method).map_or_else(|| method.ends_with("/list"), |row| row.is_harmless)
+}
+
+/// Says whether sending a request twice is sending it once. A round with a person's answers in it
+/// (MCP 2026-07-28, basic/patterns/mrtr) is not said twice without that person.
+pub(crate) fn is_repeatable(request: &Frame) -> bool {
+    let is_round = ["inputResponses", "requestState"]
+        .iter()
+        .any(|name| request.param(name).is_some());
+    !is_round && request.method().is_some_and(is_harmless)
 }
 
 /// Says whether the result of a method may be `input_required` (MCP 2026-07-28, basic/patterns/mrtr). That of a method

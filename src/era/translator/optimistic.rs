@@ -12,7 +12,7 @@ use super::server_era::ServerEra;
 use super::state::Translator;
 use crate::era::detect::{self, Evidence, ProbeOutcome};
 use crate::era::legacy::error_reply;
-use crate::era::protocol::is_harmless;
+use crate::era::protocol::is_repeatable;
 use crate::era::{Action, Arrival, ExchangeId, LegacyToModern, Modern, RememberedDiscover};
 use crate::frame::{BridgeError, Frame};
 
@@ -170,9 +170,8 @@ impl Translator {
         self.findings.note_legacy();
         let mut again = VecDeque::new();
         for frame in &optimistic.sent {
-            let may_be_done = frame.is_request()
-                && !frame.method().is_some_and(is_harmless)
-                && !optimistic.is_refused(frame.id());
+            let may_be_done =
+                frame.is_request() && !is_repeatable(frame) && !optimistic.is_refused(frame.id());
             if may_be_done {
                 let lost = BridgeError::new("cut", "The server has changed; the answer is lost.");
                 actions.extend(error_reply(frame, &lost).map(Action::Reply));
