@@ -1,12 +1,13 @@
 //! The translator alone, between any host and any remote, in any order: every request of the host's is answered once,
-//! or was cancelled, by the time nothing is under way any more; no tool is called again that may have been called; and
-//! nothing is left behind.
+//! or was cancelled, by the time nothing is under way any more; no tool is called again that may have been called; each event
+//! of a stream is heard once, in order, whatever becomes of its streams; and nothing is left behind.
 //!
 //! What `chaos` does to the whole bridge and one pair of eras, this does to all four and to the ways between them, with
 //! remotes that say what no server would. `MCPIPE_TURMOIL_CASES` plays more (default 400), `MCPIPE_TURMOIL_SEED`
 //! others.
 
 mod remote; // a server of either era
+mod stream; // streams of events
 mod world; // the host, the translator and their rules
 
 use mcpipe::era::{Options, Protocol, RememberedDiscover, ServerEra, Transport};

@@ -312,6 +312,11 @@ impl<R: Remote> Bridge<R> {
                         running.token.cancel();
                     }
                 }
+                Action::Stand(exchange) => {
+                    if let Some(running) = self.running.get_mut(&exchange) {
+                        running.stands.cancel();
+                    }
+                }
                 Action::SetTimer {
                     after,
                     token,
@@ -386,10 +391,15 @@ impl<R: Remote> Bridge<R> {
             return;
         }
         let id = post.frame.id().filter(|_| post.frame.is_request()).cloned();
+        let stands = CancellationToken::new();
+        let signal = stands.clone();
         // In a box: each layer around a task moves its future once more, and an exchange's is some KB long.
         self.spawn(exchange, false, id, async move {
-            Box::pin(exchanges.post(post)).await;
+            Box::pin(exchanges.post(post, &signal)).await;
         });
+        if let Some(running) = self.running.get_mut(&exchange) {
+            running.stands = stands;
+        }
     }
 
     fn spawn(
@@ -408,6 +418,7 @@ impl<R: Remote> Bridge<R> {
                 id,
                 span: span.clone(),
                 is_standing,
+                stands: CancellationToken::new(),
                 waiting: None,
             },
         );

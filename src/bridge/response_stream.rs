@@ -113,7 +113,14 @@ impl<R: Remote> Exchanges<R> {
                 resumes = 0;
             }
             tracing::debug!(exchange = exchange.0, losses, "response cut; resuming");
-            let resumed = self.resume(exchange, post, &resume_point, losses, &mut resumes);
+            let resumed = self.resume(
+                exchange,
+                post,
+                &resume_point,
+                losses,
+                &mut resumes,
+                progress,
+            );
             events = match Box::pin(resumed).await {
                 Resumed::Stream(events) => events,
                 Resumed::Frames(parsed) => {
@@ -142,7 +149,10 @@ impl<R: Remote> Exchanges<R> {
         resume_point: &ResumePoint,
         losses: u32,
         resumes: &mut u32,
+        progress: &Progress,
     ) -> Resumed {
+        // The stage is of no interest any more where no time limit is.
+        let progress = Some(progress).filter(|progress| progress.is_standing());
         let headers = resume_point.headers(&post.headers);
         let mut tries = losses;
         loop {
@@ -156,7 +166,7 @@ impl<R: Remote> Exchanges<R> {
             time::sleep(resume_point.pause(tries.min(LONGEST_ROW))).await;
             tries = tries.saturating_add(1);
             let is_asked = post.is_asked_by_host;
-            let resumed = self.exchange(exchange, None, Verb::Get, &headers, is_asked, None);
+            let resumed = self.exchange(exchange, None, Verb::Get, &headers, is_asked, progress);
             match resumed.await {
                 Ok(Answer::Stream(_, events)) => return Resumed::Stream(events),
                 Ok(Answer::Json(_, parsed)) => return Resumed::Frames(parsed),

@@ -5,10 +5,12 @@
 //! nothing of what the frames mean.
 
 use std::pin::pin;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{SemaphorePermit, watch};
 use tokio::time::{self, Instant};
+use tokio_util::sync::CancellationToken;
 
 use crate::backoff;
 use crate::bridge::credentials::{Stopped, newer, still_challenged};
@@ -28,6 +30,10 @@ const MAX_SENDS: u32 = 4;
 const ANSWER_TURN: Duration = Duration::from_millis(500);
 /// The time after which a request is not sent again by itself.
 const REPEATING: Duration = Duration::from_secs(30);
+
+/// The place of a request among those under way, until the request is over or stands.
+type Place<'a> = Mutex<Option<SemaphorePermit<'a>>>;
+
 impl<R: Remote> Exchanges<R> {
     pub(super) async fn report(&self, exchange: ExchangeId, arrival: Arrival) {
         self.report_all(exchange, vec![arrival]).await;
@@ -45,13 +51,13 @@ impl<R: Remote> Exchanges<R> {
             .await;
     }
 
-    /// Runs one posted frame to its end.
-    pub(super) async fn post(&self, post: Post) {
+    /// Runs one posted frame to its end. `stands` says that it is a request that stands, as its method may not show.
+    pub(super) async fn post(&self, post: Post, stands: &CancellationToken) {
         let exchange = post.exchange;
         let owed = post.frame.id().filter(|_| post.frame.is_request());
         let outstanding = owed.map(|id| self.outstanding.enter(id));
         let mut arrivals = Vec::new();
-        let followed = self.post_in_time(&post, &mut arrivals).await;
+        let followed = self.post_in_time(&post, stands, &mut arrivals).await;
         drop(outstanding);
         let last = match followed {
             Followed::Over(last) | Followed::Lost(last) => last,
@@ -64,7 +70,12 @@ impl<R: Remote> Exchanges<R> {
     }
 
     /// Posts a frame as [`Exchanges::post_to_its_end`] does, or gives it up when its time has passed.
-    async fn post_in_time(&self, post: &Post, arrivals: &mut Vec<Arrival>) -> Followed {
+    async fn post_in_time(
+        &self,
+        post: &Post,
+        signal: &CancellationToken,
+        arrivals: &mut Vec<Arrival>,
+    ) -> Followed {
         let limit = timeout::lowest(&self.settings.policy.call_timeout, &post.frame);
         let ceiling = limit
             .map(|limit| limit.value)
@@ -75,31 +86,47 @@ impl<R: Remote> Exchanges<R> {
         let is_answered_elsewhere = post.endpoint.is_some();
         // Pinned where it is made: moved into the block below, it would take its place twice.
         let progress = Progress::at(Stage::Turn);
-        let mut run = pin!(self.post_to_its_end(post, arrivals, &progress));
-        match ceiling {
-            Some(ceiling) => {
-                let run = async {
-                    match run.as_mut().await {
-                        // HTTP+SSE: the clock runs until the answer has come on the stream, and this exchange is
-                        // closed.
-                        Followed::Over(Arrival::Accepted(_)) if is_answered_elsewhere => {
-                            progress.set(Stage::Stream);
-                            std::future::pending().await
-                        }
-                        followed => followed,
-                    }
-                };
-                tokio::select! {
-                    followed = run => followed,
-                    () = self.ticked(ceiling) => {
-                        let limit = limit.filter(|limit| limit.value == ceiling);
-                        let late = late(ceiling, limit.map(|limit| &limit.rule), progress.stage());
-                        Followed::Over(Arrival::GivenUp(late))
-                    }
-                }
-            }
-            None => run.as_mut().await,
+        if stands(post) {
+            progress.set_standing();
         }
+        let place = Place::default();
+        let mut run = pin!(async {
+            let followed = self
+                .post_to_its_end(post, arrivals, &progress, &place)
+                .await;
+            leave(&place);
+            match followed {
+                // HTTP+SSE: the clock runs until the answer has come on the stream, and this exchange is closed.
+                Followed::Over(Arrival::Accepted(_))
+                    if is_answered_elsewhere && ceiling.is_some() =>
+                {
+                    progress.set(Stage::Stream);
+                    std::future::pending().await
+                }
+                followed => followed,
+            }
+        });
+        let is_late = async {
+            match ceiling {
+                Some(ceiling) => {
+                    self.ticked(ceiling).await;
+                    ceiling
+                }
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            followed = run.as_mut() => return followed,
+            ceiling = is_late => {
+                let limit = limit.filter(|limit| limit.value == ceiling);
+                let late = late(ceiling, limit.map(|limit| &limit.rule), progress.stage());
+                return Followed::Over(Arrival::GivenUp(late));
+            }
+            () = signal.cancelled() => {}
+        }
+        progress.set_standing();
+        leave(&place);
+        run.await
     }
 
     /// Gives up a call that has become a task when its time has passed.
@@ -151,11 +178,12 @@ impl<R: Remote> Exchanges<R> {
     }
 
     /// Posts a frame. Leaves in `arrivals` what comes together with the end and is not yet reported.
-    async fn post_to_its_end(
-        &self,
+    async fn post_to_its_end<'a>(
+        &'a self,
         post: &Post,
         arrivals: &mut Vec<Arrival>,
         progress: &Progress,
+        place: &Place<'a>,
     ) -> Followed {
         // Each has a connection of its own, and a server may ask faster than it takes answers. It may also take none until
         // it has more of them.
@@ -163,12 +191,12 @@ impl<R: Remote> Exchanges<R> {
             true => Some(time::timeout(ANSWER_TURN, self.answers.acquire()).await),
             false => None,
         };
-        // Answers and notifications pass: a request may be waiting for them. So does a subscription, which stands.
+        // Answers and notifications pass: a request may be waiting for them. So does a request that stands.
         let takes_turn = post.frame.is_request() && !stands(post) && !is_of(post, takes_no_turn);
-        let _permit = match takes_turn {
-            true => self.requests.acquire().await.ok(),
-            false => None,
-        };
+        if takes_turn {
+            let taken = self.requests.acquire().await.ok();
+            *place.lock().unwrap_or_else(PoisonError::into_inner) = taken;
+        }
         let mut losses = 0;
         loop {
             let last = match self.post_once(post, arrivals, progress).await {
@@ -176,7 +204,7 @@ impl<R: Remote> Exchanges<R> {
                 followed => return followed,
             };
             losses += 1;
-            if !may_send_twice(post) || losses >= MAX_SENDS {
+            if progress.is_standing() || !may_send_twice(post) || losses >= MAX_SENDS {
                 return Followed::Over(last);
             }
             tracing::debug!(
@@ -371,6 +399,11 @@ impl<R: Remote> Exchanges<R> {
 fn may_send_twice(post: &Post) -> bool {
     let is_initialize = post.frame.method() == Some("initialize");
     post.may_repeat && is_repeatable(&post.frame) && !is_initialize && !post.is_probe
+}
+
+/// Gives a place back.
+fn leave(place: &Place<'_>) {
+    place.lock().unwrap_or_else(PoisonError::into_inner).take();
 }
 
 /// Returns the error of a request whose time has run out: the limit, and the rule that set it if a rule did, and the stage

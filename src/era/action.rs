@@ -20,6 +20,9 @@ pub enum Action {
     Listen(Listen),
     /// Drop an exchange: its stream is closed and nothing more is heard of it.
     Close(ExchangeId),
+    /// The exchange of a request that turns out to stand: no limit on the time of a call, on those under way or on a
+    /// silence is for it any more.
+    Stand(ExchangeId),
     /// Call [`on_timer`](crate::era::Translator::on_timer) with this token after this time. A token may be asked for again before
     /// it is due; each asking is answered.
     SetTimer {

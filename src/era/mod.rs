@@ -7,7 +7,7 @@
 //!
 //! `action`, `arrival` and `exchange` are the words between the loop and a translator, `relay` is the trait of the
 //! pairs. Below the pairs: `protocol` has the tables, `detect` the evidence of a server's era, `headers` the header
-//! layer of the modern era, `server_info`, `subscriptions` and `progress` what several pairs need.
+//! layer of the modern era, `server_info`, `standing`, `subscriptions` and `progress` what several pairs need.
 
 mod action;
 mod arrival;
@@ -24,7 +24,9 @@ mod progress;
 pub(crate) mod protocol;
 mod relay;
 mod response;
+pub(crate) mod secrets;
 mod server_info;
+mod standing;
 mod subscriptions;
 mod translator;
 

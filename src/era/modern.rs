@@ -2,8 +2,8 @@
 //!
 //! Bodies pass as they are, each request on an exchange of its own. What is added: the headers, from the body; a call
 //! sent again, under an id of ours, when its headers or its revision were refused or when it was lost and does no harm
-//! (`retry`); subscriptions that outlive their stream (`listen`); and an answer for every request, exactly one. Keeps
-//! no session, for there is none. `state` has the fields and the way out of a request, `open` what is owed an answer.
+//! (`retry`); subscriptions and other requests that outlive their stream (`listen`, `standing`); and an answer for every
+//! request, exactly one. Keeps no session, for there is none. `state` has the fields and the way out of a request, `open` what is owed an answer.
 
 mod edits;
 mod listen;
@@ -11,6 +11,7 @@ mod open;
 mod owner;
 mod refresh_tools;
 mod retry;
+mod standing;
 mod state;
 mod subscription;
 #[cfg(test)]
@@ -101,11 +102,9 @@ impl Modern {
                 if &**method == "notifications/tools/list_changed" {
                     self.tools.list_changed();
                 }
-                match self.open.get_mut(&exchange) {
-                    Some(OpenExchange::Call(call)) => {
-                        if !call.goes_back(&frame) {
-                            actions.push(Action::Reply(frame));
-                        }
+                match self.open.get(&exchange) {
+                    Some(OpenExchange::Call(_)) => {
+                        self.on_call_notification(exchange, &frame, actions);
                     }
                     Some(OpenExchange::Listen(key)) => {
                         let key = *key;
@@ -156,10 +155,12 @@ impl Modern {
                         error_reply(&call.frame, &BridgeError::new("bad_answer", unknown))
                     }
                 };
-                let own = call.frame.id().filter(|own| **own != call.id);
-                let answer = match own {
-                    Some(own) => answer.map(|answer| answer.with_id(own)),
-                    None => answer,
+                let own = call.own();
+                let answer =
+                    answer.map(|answer| call.standing.marked(&answer, "result", own, &call.id));
+                let answer = match *own != call.id {
+                    true => answer.map(|answer| answer.with_id(own)),
+                    false => answer,
                 };
                 actions.extend(answer.map(Action::Reply));
             }
@@ -223,6 +224,9 @@ impl Modern {
             return;
         };
         match self.wait_to_ask_again(open, error, actions) {
+            Some(OpenExchange::Call(call)) if call.standing.stands() => {
+                actions.push(Action::Reply(call.last_answer(error)));
+            }
             Some(OpenExchange::Call(call)) => {
                 actions.extend(error_reply(&call.frame, error).map(Action::Reply));
             }
@@ -300,6 +304,7 @@ impl Relay for Modern {
     fn on_timer(&mut self, token: u64, actions: &mut Vec<Action>) {
         self.on_retry_timer(token, actions);
         self.on_listen_timer(token, actions);
+        self.on_ending_timer(token, actions);
     }
 
     /// Requests of the host that are not with the server at the moment.
@@ -310,9 +315,10 @@ impl Relay for Modern {
     /// Asks the remote whether it is there, where the era has a way to: this one has none, and no session to keep warm.
     fn ping(&mut self, _actions: &mut Vec<Action>) {}
 
-    /// Ends the subscriptions, for a host that has closed stdin hears of no change. Calls are still answered.
+    /// Ends what stands, for a host that has closed stdin hears of no change. Calls are still answered.
     fn on_host_gone(&mut self, actions: &mut Vec<Action>) {
         self.end_listens(actions);
+        self.end_standing(actions);
     }
 
     /// Does nothing: there is no session to leave.
@@ -323,6 +329,7 @@ impl Relay for Modern {
         open.sort_unstable();
         actions.extend(open.into_iter().map(Action::Close));
         self.waiting.clear();
+        self.ending.clear();
         self.subscriptions = Subscriptions::default();
     }
 }

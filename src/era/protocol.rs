@@ -15,11 +15,12 @@ mod tests;
 
 pub(crate) use extension::{ListChanges, TASKS, list_changes};
 pub(crate) use method::{
-    cacheable, has_cache_hints, is_harmless, is_not_modern, is_repeatable, may_ask_for_input,
-    name_param, overtakes, standing, takes_no_turn, waits_for_work,
+    cacheable, has_cache_hints, is_harmless, is_known, is_not_modern, is_repeatable,
+    may_ask_for_input, name_param, overtakes, secret_param, standing, takes_no_turn,
+    waits_for_work,
 };
 pub(crate) use revision::{MODERN, NEWEST_LEGACY, is_legacy, is_modern, modern, newest_modern_of};
-pub(crate) use rules::{Cacheable, Content};
+pub(crate) use rules::{Cacheable, Content, Standing};
 
 use crate::frame::string;
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::protocol::META_SUBSCRIPTION;
+use super::protocol::{ListChanges, META_SUBSCRIPTION, list_changes};
 use crate::backoff;
 use crate::frame::{BridgeError, Frame, Id};
 
@@ -39,6 +39,13 @@ pub(super) fn without_id(frame: &Frame) -> Frame {
     })
 }
 
+/// Returns the list that a notification says has changed, if one can listen for that.
+pub(super) fn changed_list(method: &str) -> Option<ListChanges> {
+    let list = method.strip_prefix("notifications/")?;
+    let list = list.strip_suffix("/list_changed")?;
+    list_changes().find(|changes| changes.list == list)
+}
+
 /// Writes the notification that a list has changed.
 pub(super) fn list_changed(list: &str) -> Frame {
     Frame::notification(&format!("notifications/{list}/list_changed"), None)
@@ -48,6 +55,16 @@ pub(super) fn list_changed(list: &str) -> Frame {
 pub(super) fn resource_updated(uri: &str) -> Frame {
     let params = format!(r#"{{"uri":{uri}}}"#);
     Frame::notification("notifications/resources/updated", Some(&params))
+}
+
+/// Says whether it is unknown if the server has seen the request, or a gateway before it had a temporary failure. What
+/// certainly was not seen is sent again by the exchange, which says so only when that was of no use.
+pub(super) fn was_lost(error: &BridgeError) -> bool {
+    match error.status {
+        Some(503) => error.retry_after.is_none(),
+        Some(status) => matches!(status, 408 | 502 | 504),
+        None => error.kind == "cut",
+    }
 }
 
 /// Says whether a subscription that met this error is worth another try. Not what needs a user: a stream that nothing

@@ -7,6 +7,7 @@ use mcpipe::era::{Action, Arrival, ExchangeId, Options, Post, Translator};
 use mcpipe::frame::{BridgeError, Frame, Id, Outline, member_of};
 
 use super::remote;
+use super::stream::{Streams, is_stream};
 
 /// What the host declares, in the spelling under which an earlier start remembers it.
 pub(super) const CAPABILITIES: &str =
@@ -43,6 +44,12 @@ struct Owed {
     nonce: Option<u64>,
 }
 
+impl Owed {
+    fn stands(&self) -> bool {
+        matches!(&*self.method, "subscriptions/listen" | "events/stream")
+    }
+}
+
 pub(super) struct World {
     translator: Translator,
     host: Era,
@@ -62,6 +69,7 @@ pub(super) struct World {
     /// Calls that were answered with questions: the number of the call, and the state it goes on with.
     rounds: Vec<(u64, String)>,
     posts: BTreeMap<ExchangeId, Post>,
+    events: Streams,
     streams: BTreeSet<ExchangeId>,
     timers: Vec<u64>,
     /// What has become of each call, by its number, posting by posting.
@@ -86,6 +94,7 @@ impl World {
             questions: Vec::new(),
             rounds: Vec::new(),
             posts: BTreeMap::new(),
+            events: Streams::default(),
             streams: BTreeSet::new(),
             timers: Vec::new(),
             fates: BTreeMap::new(),
@@ -117,7 +126,7 @@ impl World {
                 "prompts/get",
                 "server/discover",
                 "subscriptions/listen",
-                "tools/call",
+                "events/stream",
             ],
             (_, false) => &[
                 "tools/call",
@@ -128,6 +137,7 @@ impl World {
                 "resources/subscribe",
                 "logging/setLevel",
                 "ping",
+                "events/stream",
             ],
         };
         let method = methods[usize::from(which / 4) % methods.len()];
@@ -161,6 +171,7 @@ impl World {
             }
             "prompts/get" => r#""name":"p""#.into(),
             "logging/setLevel" => r#""level":"info""#.into(),
+            "events/stream" => r#""name":"x","cursor":null"#.into(),
             "subscriptions/listen" => {
                 r#""notifications":{"toolsListChanged":true,"resourceSubscriptions":["file:///1"]}"#
                     .into()
@@ -185,6 +196,9 @@ impl World {
         let line = format!(
             r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{{params},"_meta":{{{meta}}}}}}}"#
         );
+        if method == "events/stream" {
+            self.events.begins(&id);
+        }
         self.owe(id, method, nonce);
         self.say(&line);
     }
@@ -272,6 +286,7 @@ impl World {
         let exchange = open[usize::from(which) % open.len()];
         self.count += 1;
         let arrival = match self.posts.get(&exchange) {
+            Some(post) if is_stream(post) => self.events.arrival(exchange, post, what),
             Some(post) => remote::arrival(post, self.count, what),
             None => remote::on_stream(self.count, what),
         };
@@ -351,8 +366,7 @@ impl World {
                     let Some(owed) = self.owed.remove(id) else {
                         continue;
                     };
-                    let is_subscription = owed.method == "subscriptions/listen";
-                    if !self.cancelled.contains(id) && !is_subscription {
+                    if !self.cancelled.contains(id) && !owed.stands() {
                         self.fail(&format!("{id} is forgotten, and nobody has cancelled it"));
                     }
                     if owed.method == "initialize" {
@@ -375,7 +389,7 @@ impl World {
                 }
                 Action::SetTimer { token, .. } => self.timers.push(token),
                 // No call has a time limit here.
-                Action::EndSession(_) | Action::Limit(_) => {}
+                Action::EndSession(_) | Action::Limit(_) | Action::Stand(_) => {}
             }
         }
     }
@@ -388,7 +402,11 @@ impl World {
                 }
                 self.questions.push(id.clone());
             }
-            Outline::Notification { .. } => {}
+            Outline::Notification { .. } => {
+                if let Some(wrong) = self.events.told(frame) {
+                    self.fail(&wrong);
+                }
+            }
             Outline::Response { id, .. } => {
                 let id = id.as_ref().map_or("null", |id| id.text()).to_owned();
                 let Some(owed) = self.owed.remove(&id) else {
@@ -455,7 +473,7 @@ impl World {
             self.leave();
         }
         self.run_out();
-        let is_call = |(_, owed): &(&String, &Owed)| owed.method != "subscriptions/listen";
+        let is_call = |(_, owed): &(&String, &Owed)| !owed.stands();
         if let Some((id, owed)) = self.owed.iter().find(is_call) {
             self.fail(&format!("{id} was never answered: {owed:?}"));
         }
@@ -490,9 +508,8 @@ impl World {
     /// No exchange brings anything more, no time is left to wait for, and the host answers what it is asked.
     fn run_out(&mut self) {
         for _ in 0..MAX_STEPS {
-            let is_listening = |owed: &Owed| owed.method == "subscriptions/listen";
-            if !self.is_gone && self.owed.values().all(is_listening) {
-                return; // subscriptions are opened again for as long as the host wants them
+            if !self.is_gone && self.owed.values().all(Owed::stands) {
+                return; // what stands is opened again for as long as the host wants them
             }
             if let Some(exchange) = self.posts.keys().next().copied() {
                 let error = BridgeError::new("unreachable", "x");

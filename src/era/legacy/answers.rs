@@ -42,9 +42,8 @@ impl Legacy {
                     Frame::error(Some(id), INTERNAL_ERROR, "Too many requests at once.", None);
                 self.post_ours(refusal, Role::Host, actions);
             }
-            Outline::Request { .. } | Outline::Notification { .. } => {
-                actions.push(Action::Reply(frame));
-            }
+            Outline::Request { .. } => actions.push(Action::Reply(frame)),
+            Outline::Notification { .. } => self.on_notification(exchange, frame, actions),
         }
     }
 
@@ -99,11 +98,7 @@ impl Legacy {
         pending.is_owed = false;
         let (head, role, is_initialize) =
             (pending.head.clone(), pending.role, pending.is_initialize());
-        let own = pending.id().filter(|own| frame.id() != Some(*own));
-        let answer = match own {
-            Some(own) => frame.with_id(own),
-            None => frame.clone(),
-        };
+        let answer = pending.answer(frame);
         if self.sse.is_open() {
             keep(&mut self.sse.responses.passed, hash(frame));
             self.pending.remove(&owner); // its own exchange has ended, or only waits for the answer now

@@ -63,6 +63,9 @@ impl Legacy {
             }
             actions.push(Action::Close(exchange));
         }
+        for queued in std::mem::take(&mut self.lost).into_values() {
+            actions.extend(queued.last_answer(&anew).map(Action::Reply));
+        }
         self.early.clear();
         self.leave(actions);
         if !keeps_stream {
@@ -191,6 +194,11 @@ impl Legacy {
             Role::Listen => {
                 self.listening = self.listening.filter(|listening| *listening != exchange);
             }
+            Role::Host if pending.is_repeated && pending.is_owed && pending.standing.stands() => {
+                if let Some(queued) = pending.into_queued(true) {
+                    self.on_standing_lost(queued, &lost_with_session(refusal), actions);
+                }
+            }
             Role::Host if pending.is_repeated => {
                 pending.reply(&lost_with_session(refusal), actions);
             }
@@ -199,11 +207,8 @@ impl Legacy {
                     || pending.frame.as_ref().is_some_and(|frame| {
                         matches!(frame.outline(), Outline::Notification { method } if &**method != "notifications/initialized")
                     });
-                if let Some(frame) = pending.frame.filter(|_| is_worth_repeating) {
-                    self.waiting.push_back(Queued {
-                        frame,
-                        is_repeated: true,
-                    });
+                if is_worth_repeating {
+                    self.waiting.extend(pending.into_queued(true));
                 }
             }
             // What these were about went with the session.
@@ -282,8 +287,12 @@ impl Legacy {
             Opening::Again => Gate::Broken(why.clone()),
         };
         for queued in std::mem::take(&mut self.waiting) {
-            if let Outline::Request { id, .. } = queued.frame.outline() {
-                actions.push(Action::Reply(why.reply(id)));
+            match queued.frame.outline() {
+                Outline::Request { .. } if queued.standing.stands() => {
+                    self.on_standing_lost(queued, why, actions);
+                }
+                Outline::Request { id, .. } => actions.push(Action::Reply(why.reply(id))),
+                _ => {}
             }
         }
     }

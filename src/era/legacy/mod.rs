@@ -2,7 +2,7 @@
 //!
 //! Frames pass untouched. What is added is transport: the session's headers, the order that servers depend on (`gate`),
 //! a session opened again unseen when the server has lost it (`handshake`), and HTTP+SSE (2024-11-05) for servers that
-//! have nothing else (`sse`). `state` has the fields and the way out of a frame.
+//! have nothing else (`sse`), and requests that outlive their stream (`standing`). `state` has the fields and the way out of a frame.
 
 mod answers;
 mod gate;
@@ -12,11 +12,13 @@ mod seen;
 mod session;
 mod sse;
 mod sse_state;
+mod standing;
 mod state;
 mod strays;
 
 use std::collections::VecDeque;
 
+use super::standing::cancelled;
 use super::{Action, Arrival, ExchangeId, HttpError, Pair, Relay};
 use crate::frame::{BridgeError, Frame, Outline};
 
@@ -98,10 +100,13 @@ impl Legacy {
             actions.push(Action::Cancelled(id));
             return;
         }
+        if self.forget_lost(&id) {
+            return actions.push(Action::Cancelled(id));
+        }
         let Some((exchange, pending)) = self
             .pending
             .iter_mut()
-            .find(|(_, pending)| pending.awaits(&id))
+            .find(|(_, pending)| pending.is_owed && pending.own_id() == Some(&id))
         else {
             return;
         };
@@ -110,7 +115,11 @@ impl Legacy {
         }
         pending.is_owed = false;
         let exchange = *exchange;
-        self.sse.responses.given_up(&id);
+        let notice = match pending.sent.clone() {
+            Some(sent) => Queued::new(cancelled(&notice.frame, &sent)),
+            None => notice,
+        };
+        self.sse.responses.given_up_if(pending.id());
         actions.push(Action::Cancelled(id));
         self.post(notice, Role::Cancel(exchange), actions);
     }
@@ -195,6 +204,11 @@ impl Legacy {
             Role::Reopen if pending.is_owed && self.gate.awaits_initialize(exchange) => {
                 self.give_up(error, actions);
             }
+            Role::Host if pending.is_owed && pending.standing.stands() => {
+                if let Some(queued) = pending.into_queued(false) {
+                    self.on_standing_lost(queued, error, actions);
+                }
+            }
             Role::Reopen | Role::Restore | Role::Host => {
                 if pending.is_owed {
                     pending.reply(error, actions);
@@ -215,18 +229,12 @@ impl Relay for Legacy {
     }
 
     fn on_host_message(&mut self, frame: Frame, actions: &mut Vec<Action>) {
-        self.dispatch(
-            Queued {
-                frame,
-                is_repeated: false,
-            },
-            actions,
-        );
+        self.dispatch(Queued::new(frame), actions);
     }
 
     /// Returns how many frames of the host wait for the session.
     fn waiting(&self) -> usize {
-        self.waiting.len()
+        self.waiting.len() + self.lost.len()
     }
 
     fn on_arrival(&mut self, exchange: ExchangeId, arrival: Arrival, actions: &mut Vec<Action>) {
@@ -292,6 +300,7 @@ impl Relay for Legacy {
 
     fn on_host_gone(&mut self, actions: &mut Vec<Action>) {
         self.is_host_gone = true;
+        self.end_standing(actions);
         if !self.sse.is_chosen()
             && let Some(exchange) = self.listening.take()
         {
@@ -314,11 +323,13 @@ impl Relay for Legacy {
         let mut open: Vec<_> = self.pending.drain().map(|(exchange, _)| exchange).collect();
         open.sort_unstable();
         actions.extend(open.into_iter().map(Action::Close));
+        self.lost.clear();
         self.leave(actions);
     }
 
     fn on_timer(&mut self, token: u64, actions: &mut Vec<Action>) {
         self.on_stray_timer(token, actions);
+        self.on_standing_timer(token, actions);
     }
 
     fn waiting_for_handshake(&self, exchange: ExchangeId) -> Option<VecDeque<Frame>> {

@@ -1,5 +1,6 @@
 //! Exchanges that have not ended, and the words in which their failures reach the host.
 
+use crate::era::standing::StandingRequest;
 use crate::era::{Action, ExchangeId, Head, HttpError};
 use crate::frame::{BridgeError, Frame, Id};
 
@@ -16,6 +17,10 @@ pub(super) struct Pending {
     pub(super) session: Option<u64>,
     /// The frame has been sent once before, into a session that was gone.
     pub(super) is_repeated: bool,
+    /// The id under which the server knows it, where that is not the host's.
+    pub(super) sent: Option<Id>,
+    /// The position of a request that stands, or may.
+    pub(super) standing: StandingRequest,
 }
 
 /// The origin of a post, which decides over its answer.
@@ -58,10 +63,18 @@ impl Pending {
             is_owed: false,
             session,
             is_repeated: false,
+            sent: None,
+            standing: StandingRequest::default(),
         }
     }
 
+    /// Returns the id under which the server knows it.
     pub(super) fn id(&self) -> Option<&Id> {
+        self.sent.as_ref().or_else(|| self.own_id())
+    }
+
+    /// Returns the id that it had when it came.
+    pub(super) fn own_id(&self) -> Option<&Id> {
         self.frame.as_ref().and_then(Frame::id)
     }
 
@@ -73,7 +86,23 @@ impl Pending {
         self.is_owed && self.id() == Some(id)
     }
 
+    /// Returns an answer of the server's as it is for the host: under the host's id, and with its mark.
+    pub(super) fn answer(&self, frame: &Frame) -> Frame {
+        let answer = match (self.own_id(), self.id()) {
+            (Some(own), Some(sent)) => self.standing.marked(frame, "result", own, sent),
+            _ => frame.clone(),
+        };
+        match self.own_id().filter(|own| frame.id() != Some(*own)) {
+            Some(own) => answer.with_id(own),
+            None => answer,
+        }
+    }
+
     pub(super) fn reply(&self, error: &BridgeError, actions: &mut Vec<Action>) {
+        if let (Role::Host, Some(own), true) = (self.role, self.own_id(), self.standing.stands()) {
+            let answer = self.standing.last_answer(own, error);
+            return actions.push(Action::Reply(answer));
+        }
         if let (Role::Host, Some(frame)) = (self.role, &self.frame) {
             actions.extend(error_reply(frame, error).map(Action::Reply));
         }

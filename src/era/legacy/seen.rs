@@ -40,7 +40,7 @@ impl Legacy {
     /// Says whether nothing is under way but the standing stream and pings.
     pub(in crate::era) fn is_quiet(&self) -> bool {
         let is_no_matter = |pending: &Pending| matches!(pending.role, Role::Listen | Role::Ping);
-        self.waiting.is_empty() && self.pending.values().all(is_no_matter)
+        self.waiting.is_empty() && self.lost.is_empty() && self.pending.values().all(is_no_matter)
     }
 
     /// Returns the request that waits for its answer on this exchange, or for HTTP+SSE's stream to be opened by it, if

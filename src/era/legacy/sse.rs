@@ -37,10 +37,7 @@ impl Legacy {
         );
         self.sse.is_chosen = true;
         self.sse.other_failed = Some((error, answer));
-        self.waiting.push_front(Queued {
-            frame,
-            is_repeated: false,
-        });
+        self.waiting.push_front(Queued::new(frame));
         self.open_sse(Opening::First, actions);
     }
 
@@ -138,10 +135,7 @@ impl Legacy {
             .insert(exchange, Pending::listening(None))
             .filter(|asked| asked.role == Role::Host);
         if let Some(frame) = asked.and_then(|asked| asked.frame) {
-            self.waiting.push_front(Queued {
-                frame,
-                is_repeated: false,
-            });
+            self.waiting.push_front(Queued::new(frame));
         }
         self.listening = Some(exchange);
         self.sse.is_chosen = true;
@@ -188,7 +182,11 @@ impl Legacy {
         lost.sort_by_key(|(exchange, _)| *exchange);
         for (exchange, pending) in lost {
             actions.push(Action::Close(exchange));
-            if pending.is_owed {
+            if pending.is_owed && pending.role == Role::Host && pending.standing.stands() {
+                if let Some(queued) = pending.into_queued(false) {
+                    self.on_standing_lost(queued, &cut, actions);
+                }
+            } else if pending.is_owed {
                 pending.reply(&cut, actions);
             }
         }

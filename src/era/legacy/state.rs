@@ -7,8 +7,9 @@ use super::gate::Gate;
 use super::pending::{Pending, Role};
 use super::session::Session;
 use super::sse_state::{SseState, Transport};
+use crate::era::standing::StandingRequest;
 use crate::era::{Action, ExchangeId, Head, Mint, Post};
-use crate::frame::{Frame, Id, Outline};
+use crate::frame::{BridgeError, Frame, Id, Outline};
 
 /// The longest time that requests of our own may take.
 const OUR_PATIENCE: Duration = Duration::from_secs(30);
@@ -30,6 +31,10 @@ pub struct Legacy {
     pub(super) is_host_ready: bool,
     pub(super) is_host_gone: bool,
     pub(super) sse: SseState,
+    /// Requests that stand, were lost and are about to be sent again, by the token of their timer.
+    pub(super) lost: HashMap<u64, Queued>,
+    /// Requests that the server has ended and not answered, by the token of their timer.
+    pub(super) ending: HashMap<u64, ExchangeId>,
 }
 
 /// A frame of the host's that waits for the session.
@@ -38,6 +43,39 @@ pub(super) struct Queued {
     pub(super) frame: Frame,
     /// The frame has been sent once, into a session that was gone; it is not sent a third time.
     pub(super) is_repeated: bool,
+    /// The frame has been sent once, and goes under another id now.
+    pub(super) is_again: bool,
+    /// The position of a request that stands, or may.
+    pub(super) standing: StandingRequest,
+}
+
+impl Queued {
+    pub(super) fn new(frame: Frame) -> Self {
+        Self {
+            is_repeated: false,
+            is_again: false,
+            standing: StandingRequest::of(&frame),
+            frame,
+        }
+    }
+
+    /// Returns the answer to a request that is lost for good.
+    pub(super) fn last_answer(&self, error: &BridgeError) -> Option<Frame> {
+        let own = self.frame.id().filter(|_| self.frame.is_request())?;
+        Some(self.standing.last_answer(own, error))
+    }
+}
+
+impl Pending {
+    /// Returns the frame that was posted, to be posted again. `is_repeated` says that its session was gone.
+    pub(super) fn into_queued(self, is_repeated: bool) -> Option<Queued> {
+        Some(Queued {
+            frame: self.frame?,
+            is_repeated,
+            is_again: self.sent.is_some(),
+            standing: self.standing,
+        })
+    }
 }
 
 impl Legacy {
@@ -59,6 +97,8 @@ impl Legacy {
             is_host_ready: false,
             is_host_gone: false,
             sse: SseState::for_transport(transport),
+            lost: HashMap::new(),
+            ending: HashMap::new(),
         }
     }
 
@@ -67,7 +107,9 @@ impl Legacy {
         loop {
             let id = Id::ours(self.mint.number());
             let is_it = |frame: &Frame| frame.id().is_some_and(|it| it.number() == id.number());
-            let is_waiting = self.waiting.iter().any(|queued| is_it(&queued.frame));
+            let lost = self.lost.values();
+            let mut waiting = self.waiting.iter().chain(lost);
+            let is_waiting = waiting.any(|queued| is_it(&queued.frame));
             let mut pending = self.pending.values();
             if !is_waiting && !pending.any(|pending| pending.frame.as_ref().is_some_and(is_it)) {
                 return id;
@@ -82,7 +124,13 @@ impl Legacy {
         actions: &mut Vec<Action>,
     ) -> ExchangeId {
         let exchange = self.mint.exchange();
-        let Queued { frame, is_repeated } = queued;
+        let sent = queued.is_again.then(|| self.fresh_id());
+        let Queued {
+            frame,
+            is_repeated,
+            standing,
+            ..
+        } = queued;
         let is_initialize = frame.method() == Some("initialize");
         if matches!(frame.outline(), Outline::Notification { .. }) {
             self.sse.responses.notified();
@@ -111,8 +159,14 @@ impl Legacy {
                     self.session.named()
                 },
                 is_repeated,
+                sent: sent.clone(),
+                standing: standing.clone(),
             },
         );
+        let frame = match sent {
+            Some(sent) => standing.request(&frame).with_id(&sent),
+            None => standing.request(&frame),
+        };
         actions.push(Action::Post(Post {
             exchange,
             frame,
@@ -133,13 +187,6 @@ impl Legacy {
         role: Role,
         actions: &mut Vec<Action>,
     ) -> ExchangeId {
-        self.post(
-            Queued {
-                frame,
-                is_repeated: false,
-            },
-            role,
-            actions,
-        )
+        self.post(Queued::new(frame), role, actions)
     }
 }

@@ -33,12 +33,14 @@ pub(super) struct MultiRoundCall {
     /// As the host wrote it: every round is made from it.
     pub(super) frame: Frame,
     pub(super) id: Id,
-    method: Box<str>,
+    pub(super) method: Box<str>,
     pub(super) token: Option<Id>,
     /// The progress that the host knows.
     pub(super) progress: Progress,
     rounds: u32,
     pub(super) state: CallState,
+    /// A notification has shown that the request stands.
+    pub(super) is_marked: bool,
     /// URL elicitations the host agreed to, which are over when the call is.
     elicited: Vec<Id>,
     pub(super) task: Option<Task>,
@@ -87,6 +89,7 @@ impl MultiRoundCalls {
             progress: Progress::default(),
             rounds: 0,
             state: CallState::Pausing,
+            is_marked: false,
             elicited: Vec::new(),
             task: None,
             is_limited: false,
@@ -420,7 +423,13 @@ impl MultiRoundCalls {
     }
 
     /// Takes back whatever is under way for a call.
-    fn stop(&mut self, call: MultiRoundCall, why: &str, peers: &Peers, out: &mut Outbox) {
+    pub(super) fn stop(
+        &mut self,
+        call: MultiRoundCall,
+        why: &str,
+        peers: &Peers,
+        out: &mut Outbox,
+    ) {
         if call.is_limited {
             out.end_limit(call.number);
         }

@@ -10,6 +10,7 @@ mod listen;
 mod outbox;
 mod peers;
 mod shape;
+mod standing;
 mod task_calls;
 mod tasks;
 #[cfg(test)]

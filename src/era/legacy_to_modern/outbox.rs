@@ -98,6 +98,11 @@ impl Outbox {
         Id::ours(self.ids + number)
     }
 
+    /// Says whether an id is of a request to the server, and not the host's own.
+    pub(super) fn is_ours(&self, id: &Id) -> bool {
+        id.number().is_some_and(|number| number > self.ids)
+    }
+
     pub(super) fn send_to_server(&mut self, frame: Frame) {
         self.output.push(OutboxItem::ToServer(frame));
     }

@@ -144,7 +144,8 @@ impl Translation {
             listens,
             out,
         } = self;
-        let is_complete = calls.on_response(number, frame, peers, out);
+        let frame = calls.marked(number, frame);
+        let is_complete = calls.on_response(number, &frame, peers, out);
         if is_complete {
             listens.on_call_complete(peers, out);
         }
@@ -158,8 +159,10 @@ impl Translation {
                     .on_acknowledged(frame, &self.peers, &mut self.out);
             }
             "notifications/cancelled" => {
-                // The only thing a modern remote may cancel is a listen (MCP 2026-07-28, basic/patterns/cancellation).
-                if let Some(id) = frame.cancels() {
+                // All that a modern server may cancel is what stands (MCP 2026-07-28, basic/patterns/cancellation).
+                if let Some(id) = frame.cancels()
+                    && !self.calls.on_cancelled(&id, frame, &mut self.out)
+                {
                     self.listens.on_listen_over(&id, None, &mut self.out);
                 }
             }
@@ -167,10 +170,19 @@ impl Translation {
             "notifications/message" if self.peers.level.is_none() => {} // MCP 2026-07-28, server/utilities/logging
             "notifications/tasks" => {}                                 // tasks are polled
             _ => {
-                if subscriptions::id_of(frame).is_some() {
+                if let Some(told) = self.calls.told(frame) {
+                    return self.out.send_to_host(told);
+                }
+                // A legacy host knows of no listen. What another mark means is not known here.
+                let mark = subscriptions::id_of(frame);
+                let is_of_listen = mark.is_some_and(|mark| self.out.is_ours(&mark));
+                if is_of_listen {
                     self.listens.on_notification();
                 }
-                self.out.send_to_host(subscriptions::without_id(frame));
+                self.out.send_to_host(match is_of_listen {
+                    true => subscriptions::without_id(frame),
+                    false => frame.clone(),
+                });
             }
         }
     }
@@ -203,6 +215,7 @@ impl Translation {
     pub(super) fn on_host_gone(&mut self) {
         self.peers.is_host_gone = true;
         self.calls.on_host_gone(&self.peers, &mut self.out);
+        self.calls.end_standing(&self.peers, &mut self.out);
         self.listens.stop(&mut self.out);
     }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::edits::{in_supported_version, with_result_type};
 use super::open::OpenExchange;
-use super::retry::{MAX_LOSSES, was_lost};
+use super::retry::MAX_LOSSES;
 use super::state::Modern;
 use super::subscription::{Subscription, wanted};
 use crate::era::Action;
@@ -268,7 +268,7 @@ impl Modern {
         };
         subscription.exchange = None;
         subscription.steady = None;
-        let may_yet_stand = was_lost(error) && subscription.losses < MAX_LOSSES;
+        let may_yet_stand = subscriptions::was_lost(error) && subscription.losses < MAX_LOSSES;
         if subscription.honoured.is_none() && !may_yet_stand {
             actions.extend(error_reply(&subscription.request, error).map(Action::Reply));
             self.subscriptions.0.remove(&key);

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::era::protocol::is_repeatable;
+use crate::era::standing::StandingRequest;
 use crate::frame::{Frame, Id};
 
 /// An exchange that has not brought what it is for.
@@ -39,6 +40,8 @@ pub(super) struct Call {
     pub(super) has_new_version: bool,
     /// The request asks which era the server speaks; when it is lost, that is found out another way.
     pub(super) is_probe: bool,
+    /// The position of a request that stands, or may.
+    pub(super) standing: StandingRequest,
 }
 
 impl Call {
@@ -49,6 +52,7 @@ impl Call {
     ) -> Option<Self> {
         Some(Self {
             id: frame.id()?.clone(),
+            standing: StandingRequest::of(&frame),
             frame,
             patience,
             is_asked_by_host,
@@ -113,7 +117,7 @@ impl LostRequest {
 impl Call {
     pub(super) fn may_be_asked_again(&self) -> bool {
         let is_initialize = self.frame.method() == Some("initialize");
-        is_repeatable(&self.frame) && !is_initialize && !self.is_probe
+        is_repeatable(&self.frame) && !self.standing.stands() && !is_initialize && !self.is_probe
     }
 
     /// Takes note of progress. Whether it is less than the host has been told of this request, asked again since

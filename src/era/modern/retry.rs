@@ -7,6 +7,7 @@ use super::open::{LostRequest, OpenExchange};
 use super::state::Modern;
 use crate::backoff;
 use crate::era::Action;
+use crate::era::subscriptions::was_lost;
 use crate::frame::{BridgeError, Id};
 
 /// The most times that one request is asked again.
@@ -24,6 +25,13 @@ impl Modern {
         error: &BridgeError,
         actions: &mut Vec<Action>,
     ) -> Option<OpenExchange> {
+        let open = match open {
+            OpenExchange::Call(call) if call.standing.stands() => {
+                let call = self.wait_to_go_on(call, error, actions);
+                return call.map(OpenExchange::Call);
+            }
+            open => open,
+        };
         let losses = match &open {
             OpenExchange::Call(call) if call.may_be_asked_again() => call.losses,
             OpenExchange::RefreshTools(refresh_tools) => refresh_tools.losses,
@@ -73,15 +81,5 @@ impl Modern {
         self.waiting
             .retain(|_, waiting| waiting.call().frame.id() != Some(id));
         self.waiting.len() < before
-    }
-}
-
-/// Says whether it is unknown if the server has seen the request, or a gateway before it had a temporary failure. What
-/// certainly was not seen is sent again by the exchange, which says so only when that was of no use.
-pub(super) fn was_lost(error: &BridgeError) -> bool {
-    match error.status {
-        Some(503) => error.retry_after.is_none(),
-        Some(status) => matches!(status, 408 | 502 | 504),
-        None => error.kind == "cut",
     }
 }

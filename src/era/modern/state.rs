@@ -23,6 +23,8 @@ pub struct Modern {
     pub(super) open: HashMap<ExchangeId, OpenExchange>,
     /// Requests that were lost and are about to be asked again, by the token of their timer.
     pub(super) waiting: HashMap<u64, LostRequest>,
+    /// Calls that the server has ended and not answered, by the token of their timer.
+    pub(super) ending: HashMap<u64, ExchangeId>,
     pub(super) subscriptions: Subscriptions,
 }
 
@@ -35,6 +37,7 @@ impl Modern {
             version: None,
             open: HashMap::new(),
             waiting: HashMap::new(),
+            ending: HashMap::new(),
             subscriptions: Subscriptions::default(),
         }
     }
@@ -101,9 +104,10 @@ impl Modern {
 
     /// Posts it under its present id.
     pub(super) fn call(&mut self, call: Call, actions: &mut Vec<Action>) {
-        let frame = match call.frame.id() == Some(&call.id) {
-            true => call.frame.clone(),
-            false => call.frame.with_id(&call.id),
+        let frame = call.standing.request(&call.frame);
+        let frame = match frame.id() == Some(&call.id) {
+            true => frame,
+            false => frame.with_id(&call.id),
         };
         let exchange = self.post(frame, call.patience, call.is_asked_by_host, actions);
         if let Some(Action::Post(post)) = actions.last_mut() {

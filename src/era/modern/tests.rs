@@ -2,6 +2,7 @@
 
 mod listen;
 mod retry;
+mod standing;
 
 use http::HeaderMap;
 

@@ -64,8 +64,13 @@ const EXTENSIONS: [Extension; 3] = [
                 confirmed_by: "notifications/events/active",
                 ended_by: Some("notifications/events/terminated"),
                 cursor: Some("cursor"),
+                moved_by: Some("notifications/events/heartbeat"),
+                event_id: Some("eventId"),
             }),
-            Method::new("events/subscribe").harmless(),
+            // Done again it resets the time that the subscription lasts, and nothing else.
+            Method::new("events/subscribe")
+                .harmless()
+                .with_secret("delivery", "secret"),
             Method::new("events/unsubscribe").harmless(),
         ],
         lists: &[("eventsListChanged", "events")],

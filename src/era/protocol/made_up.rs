@@ -12,6 +12,8 @@ pub(crate) const WATCHING: Standing = Standing {
     confirmed_by: "notifications/x/begun",
     ended_by: Some("notifications/x/over"),
     cursor: Some("position"),
+    moved_by: None,
+    event_id: None,
 };
 
 /// Runs a test with these rows in the tables of its thread.

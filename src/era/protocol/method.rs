@@ -28,6 +28,8 @@ const METHODS: [Method; 17] = [
         confirmed_by: "notifications/subscriptions/acknowledged",
         ended_by: None,
         cursor: None,
+        moved_by: None,
+        event_id: None,
     }),
     Method::new("initialize").harmless().not_modern(),
     Method::new("ping").harmless().not_modern(),
@@ -103,6 +105,16 @@ pub(crate) fn waits_for_work(method: &str) -> bool {
 /// Says whether a request of a method is sent however many the server has.
 pub(crate) fn takes_no_turn(method: &str) -> bool {
     row(method).is_some_and(|row| row.waits_for_work || row.ends_work)
+}
+
+/// Returns the parameter that holds a secret, as the member of another one.
+pub(crate) fn secret_param(method: &str) -> Option<(&'static str, &'static str)> {
+    row(method)?.secret_param
+}
+
+/// Says whether a method has a row.
+pub(crate) fn is_known(method: &str) -> bool {
+    row(method).is_some()
 }
 
 /// Returns the rules of a standing request, for a method that is one by its name.

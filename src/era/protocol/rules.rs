@@ -24,6 +24,8 @@ pub(crate) struct Method {
     pub(super) waits_for_work: bool,
     /// It ends the work of others, which must not keep it from being sent: it takes no turn either.
     pub(super) ends_work: bool,
+    /// The parameter that holds a secret, within another one.
+    pub(super) secret_param: Option<(&'static str, &'static str)>,
 }
 
 /// The rules by which the result of a method is kept and repeated, for as long as its `ttlMs`.
@@ -73,6 +75,10 @@ pub(crate) struct Standing {
     pub(crate) ended_by: Option<&'static str>,
     /// The parameter of the request, and of its notifications, from which another one can go on without a loss.
     pub(crate) cursor: Option<&'static str>,
+    /// The notification that says nothing but the cursor.
+    pub(crate) moved_by: Option<&'static str>,
+    /// The parameter by which a notification that comes a second time is known.
+    pub(crate) event_id: Option<&'static str>,
 }
 
 impl Method {
@@ -90,6 +96,7 @@ impl Method {
             standing: None,
             waits_for_work: false,
             ends_work: false,
+            secret_param: None,
         }
     }
 
@@ -143,6 +150,11 @@ impl Method {
 
     pub(super) const fn named_by(mut self, param: &'static str) -> Self {
         self.name_param = Some(param);
+        self
+    }
+
+    pub(super) const fn with_secret(mut self, outer: &'static str, name: &'static str) -> Self {
+        self.secret_param = Some((outer, name));
         self
     }
 

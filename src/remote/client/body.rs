@@ -5,6 +5,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ use super::pool::Pool;
 
 /// The bytes that are read before other tasks get their turn. One read may bring more.
 const TURN: usize = 64 * 1024;
+/// The least time between two looks at a limit that is lifted.
+const SHORTEST: Duration = Duration::from_secs(1);
 
 /// A body. Its pieces are the bytes that were read at once.
 pub struct Body {
@@ -47,6 +50,7 @@ impl Body {
         connection: Connection,
         pool: Option<Arc<Pool>>,
         silence: Option<Duration>,
+        may_be_silent: Option<Arc<AtomicBool>>,
     ) -> Self {
         Self {
             length: incoming.size_hint().exact(),
@@ -57,7 +61,7 @@ impl Body {
                 connection,
                 pool,
             }),
-            silence: silence.map(Silence::of),
+            silence: silence.map(|longest| Silence::of(longest, may_be_silent)),
         }
     }
 
@@ -159,14 +163,17 @@ impl Drop for Body {
 /// The longest silence of a body: the time for which a reader waits for the next piece.
 struct Silence {
     longest: Duration,
+    /// Set once the response may be silent for as long as the server likes.
+    is_lifted: Option<Arc<AtomicBool>>,
     timer: Pin<Box<Sleep>>,
     is_running: bool,
 }
 
 impl Silence {
-    fn of(longest: Duration) -> Self {
+    fn of(longest: Duration, is_lifted: Option<Arc<AtomicBool>>) -> Self {
         Self {
             longest,
+            is_lifted,
             timer: Box::pin(time::sleep(longest)),
             is_running: false,
         }
@@ -183,6 +190,15 @@ impl Silence {
                 .as_mut()
                 .reset(time::Instant::now() + self.longest);
         }
-        self.timer.as_mut().poll(cx)
+        // Looked at when the time is over, and again after as long: the note may come at any time.
+        while self.timer.as_mut().poll(cx).is_ready() {
+            let is_lifted = self.is_lifted.as_ref();
+            if !is_lifted.is_some_and(|it| it.load(Ordering::Relaxed)) {
+                return Poll::Ready(());
+            }
+            let next = time::Instant::now() + self.longest.max(SHORTEST);
+            self.timer.as_mut().reset(next);
+        }
+        Poll::Pending
     }
 }

@@ -153,7 +153,13 @@ impl Client {
                         status: head.status,
                         headers: head.headers,
                         url: Arc::clone(&target.url),
-                        body: Body::new(incoming, connection, pool, self.silence),
+                        body: Body::new(
+                            incoming,
+                            connection,
+                            pool,
+                            self.silence,
+                            progress.map(Progress::standing),
+                        ),
                     });
                 }
                 Err(mut error) => match error.take_message() {

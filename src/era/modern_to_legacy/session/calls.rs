@@ -28,16 +28,18 @@ const LATE: Duration = Duration::from_millis(20);
 /// Every request of the host's that is with the server, and those parked.
 pub(super) struct ParkableCalls {
     /// The oldest first, by the number in its id.
-    open: BTreeMap<u64, ParkableCall>,
+    pub(super) open: BTreeMap<u64, ParkableCall>,
     parked: ParkedCalls,
     level: LogLevel,
 }
 
 /// A request of the host's that the server has.
-struct ParkableCall {
+pub(super) struct ParkableCall {
     /// The host's id that the answer is for; none while the call is parked.
-    host: Option<Id>,
-    method: Box<str>,
+    pub(super) host: Option<Id>,
+    pub(super) method: Box<str>,
+    /// A notification has shown that the request stands.
+    pub(super) is_marked: bool,
     /// As the host wrote it.
     frame: Frame,
     /// The host's progress token, as JSON text.
@@ -71,7 +73,7 @@ impl ParkableCalls {
         self.parked.contains(handle)
     }
 
-    fn remove(&mut self, number: u64, link: &mut Link) -> Option<ParkableCall> {
+    pub(super) fn remove(&mut self, number: u64, link: &mut Link) -> Option<ParkableCall> {
         link.unfollow(number);
         self.open.remove(&number)
     }
@@ -99,6 +101,7 @@ impl ParkableCalls {
         let call = ParkableCall {
             host: Some(id.clone()),
             method: frame.method().unwrap_or_default().into(),
+            is_marked: false,
             frame: frame.clone(),
             token: shape::progress_token(frame).map(str::to_owned),
             level,

@@ -15,6 +15,7 @@ mod input_required;
 mod link;
 mod listen;
 mod log;
+mod standing;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -23,6 +24,7 @@ use super::capabilities::Capabilities;
 use super::shape;
 use crate::era::protocol::may_ask_for_input;
 use crate::era::server_info::ServerInfo;
+use crate::era::subscriptions;
 use crate::era::{Action, Arrival, ExchangeId, Mint, Relay, Transport};
 use crate::frame::{Frame, Id, Outline};
 
@@ -240,7 +242,10 @@ impl SessionTranslation {
             Some(SessionRequest::Watch(uri)) => {
                 subscriptions.on_watch_response(&uri, &frame, link, actions);
             }
-            None => calls.on_response(number, frame, server, link, actions),
+            None => {
+                let frame = calls.marked(number, frame, link);
+                calls.on_response(number, frame, server, link, actions);
+            }
         }
     }
 
@@ -267,17 +272,23 @@ impl SessionTranslation {
                 }
             }
             "notifications/cancelled" => {
-                if let Some(id) = frame.cancels() {
+                let link = &mut self.link;
+                if let Some(id) = frame.cancels()
+                    && !self.calls.on_cancelled(&id, &frame, link, actions)
+                {
                     self.calls.withdraw(&id);
                 }
             }
             // A modern host learns this by asking again.
             "notifications/elicitation/complete" | "notifications/tasks/status" => {}
-            "notifications/tools/list_changed"
-            | "notifications/prompts/list_changed"
-            | "notifications/resources/list_changed"
-            | "notifications/resources/updated" => self.subscriptions.publish(&frame, actions),
-            _ => actions.push(Action::Reply(frame)),
+            "notifications/resources/updated" => self.subscriptions.publish(&frame, actions),
+            method if subscriptions::changed_list(method).is_some() => {
+                self.subscriptions.publish(&frame, actions);
+            }
+            _ => {
+                let told = self.calls.told(frame, &self.link);
+                actions.push(Action::Reply(told));
+            }
         }
     }
 }
@@ -330,6 +341,7 @@ impl SessionTranslation {
     pub(super) fn on_host_gone(&mut self, actions: &mut Vec<Action>) {
         self.subscriptions.on_host_gone(&self.server, actions);
         self.calls.on_host_gone(&mut self.link, actions);
+        self.calls.end_standing(&mut self.link, actions);
         let mut done = Vec::new();
         self.link.relay.on_host_gone(&mut done);
         self.carry_out(done, actions);
