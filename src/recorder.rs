@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+use crate::era::secrets;
 use crate::frame::{Frame, PARSE_ERROR, Parsed, member_of};
 use crate::ledger::{self, Ledger};
 use crate::secret::Secret;
@@ -207,6 +208,11 @@ async fn overhear_lines(
             && let Some(era) = Era::of(frame)
         {
             recorder.note_era(false, era);
+        }
+        match &line {
+            Ok(Parsed::One(frame)) => secrets::note(frame),
+            Ok(Parsed::Batch(members)) => members.iter().flatten().for_each(secrets::note),
+            Err(_) => {}
         }
         recorder.write(Entry::Host(said(&line))).await;
         if to.send(line).await.is_err() {

@@ -6,6 +6,7 @@
 mod escaped; // texts in which characters are spelt with escapes
 pub mod live;
 pub(crate) mod shapes;
+mod webhooks;
 
 use std::fmt;
 

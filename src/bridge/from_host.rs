@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::bridge::enforcement::admission::Admission;
 use crate::bridge::exchanges::ExchangeEvent;
 use crate::bridge::state::{Bridge, WriterGone};
+use crate::era::secrets;
 use crate::frame::{Frame, Id, Malformed, Parsed};
 use crate::remote::Remote;
 use crate::stdio::{Line, Written};
@@ -64,6 +65,7 @@ impl<R: Remote> Bridge<R> {
     /// Takes a frame of the host. Every frame of the host that is sent comes through here once, and here the policy decides
     /// on it: before `early_initialize` gives out a handshake that must then be sent.
     async fn frame_from_host(&mut self, frame: Frame) -> Result<(), WriterGone> {
+        secrets::note(&frame);
         tracing::debug!(?frame, "from the host");
         let Some(enforcement) = self.enforcement.clone() else {
             return self.pass_on(frame).await;

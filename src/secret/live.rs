@@ -16,6 +16,7 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 use super::Secret;
 use super::escaped;
+use super::webhooks;
 
 /// The number of secrets that are held.
 const MOST: usize = 256;
@@ -72,8 +73,16 @@ pub fn without(text: &str) -> Cow<'_, str> {
     replaced(text, |_| HIDDEN)
 }
 
-/// The text with what `instead` gives for a secret wherever that stood in it, in whatever spelling.
+/// The text with what `instead` gives for a secret wherever that stood in it, in whatever spelling, and without the signing
+/// secrets of webhooks.
 pub fn replaced<'a>(text: &'a str, instead: impl Fn(&str) -> &'a str) -> Cow<'a, str> {
+    match webhooks::without(text, HIDDEN) {
+        Cow::Borrowed(text) => known_replaced(text, instead),
+        Cow::Owned(text) => Cow::Owned(known_replaced(&text, |known| instead(known)).into_owned()),
+    }
+}
+
+fn known_replaced<'a>(text: &'a str, instead: impl Fn(&str) -> &'a str) -> Cow<'a, str> {
     {
         let live = LIVE.read().unwrap_or_else(PoisonError::into_inner);
         if live.finder.is_some() || live.known.is_empty() {
