@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use crate::bridge::unanswered::{Reason, Tally};
+use crate::era::protocol::standing;
 use crate::frame::{Frame, INVALID_REQUEST, Id, Malformed};
 use crate::stdio::Written;
 
@@ -55,10 +56,14 @@ impl Inflight {
         let mut mistakes = Vec::new();
         for member in members {
             match member {
-                Ok(frame) if frame.is_request() => match self.open_in(&frame, Some(batch)) {
-                    Ok(()) => passed.push(frame),
-                    Err(reply) => mistakes.push(reply),
-                },
+                Ok(frame) if frame.is_request() => {
+                    // The others are not answered by the end of one that stands.
+                    let stands = frame.method().is_some_and(|it| standing(it).is_some());
+                    match self.open_in(&frame, Some(batch).filter(|_| !stands)) {
+                        Ok(()) => passed.push(frame),
+                        Err(reply) => mistakes.push(reply),
+                    }
+                }
                 Ok(frame) => {
                     let _ = self.open_in(&frame, None);
                     passed.push(frame);
