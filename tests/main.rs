@@ -48,6 +48,7 @@ mod requirements; // the table of rules names tests that exist, and the standard
 mod results; // results larger than the user's limit: the head, the note, the pages
 mod secrets; // proofs that a server says back are not written out
 mod sessions; // sessions opened in order, and opened again when lost
+mod skills; // skills of servers: every member, every byte, and what is kept
 mod stories; // nine users: each command, and the whole output
 mod streams; // response streams resumed, standalone streams reopened
 mod tasks; // calls that have become tasks of a server, and a host that leaves
