@@ -46,6 +46,18 @@ impl Play {
         self
     }
 
+    /// Lets the timer fire that was asked for.
+    pub(super) fn fires(&mut self) -> &mut Self {
+        let token = |action: &Action| match action {
+            Action::SetTimer { token, .. } => Some(*token),
+            _ => None,
+        };
+        let token = self.actions.iter().find_map(token).expect("a timer");
+        self.actions.clear();
+        self.translator.on_timer(token, &mut self.actions);
+        self
+    }
+
     /// Returns the remote answers what was posted: `"result":…` or `"error":…`.
     pub(super) fn answers(&mut self, post: &Post, rest: &str) -> &mut Self {
         let id = post.frame.id().unwrap();

@@ -3,6 +3,7 @@
 use super::probe::Play;
 use crate::era::protocol::made_up::{EXTENSION, REVISION, with_made_up};
 use crate::era::{Action, Arrival};
+use crate::frame::Frame;
 
 const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{}}}"#;
 const INITIALIZED: &str = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
@@ -46,6 +47,22 @@ fn a_legacy_host_is_served_by_a_server_of_that_revision_alone() {
             play.actions[..],
             [Action::SetTimer { is_retry: true, .. }]
         ));
+        // What stands in it is told under the host's id, and goes on at its cursor.
+        let watch = play
+            .says(r#"{"jsonrpc":"2.0","id":"w","method":"x/watch"}"#)
+            .posted();
+        let (id, begun) = (watch.frame.id().unwrap(), "notifications/x/begun");
+        let mark = |id: &str| {
+            format!(
+                r#"{{"jsonrpc":"2.0","method":"{begun}","params":{{"position":7,"_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}}}}}}"#
+            )
+        };
+        let begins = Frame::parse(&mark(id.text())).unwrap();
+        play.brings(watch.exchange, Arrival::Frame(begins));
+        assert_eq!(play.replies(), [mark(r#""w""#)]);
+        play.brings(watch.exchange, Arrival::Ended);
+        let on = play.fires().posted();
+        assert_eq!(on.frame.param("position"), Some("7"));
     });
     // Without the row the revision is none of ours.
     let mut play = Play::new(None, &[]);
