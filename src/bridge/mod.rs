@@ -353,7 +353,10 @@ impl<R: Remote> Bridge<R> {
     async fn reply(&mut self, mut frame: Frame) -> Result<(), WriterGone> {
         // As the server said it: the policy of a later start may be another.
         if let Some(identity) = self.early_initialize.identity(&frame) {
-            self.memory.remember_identity(identity);
+            match self.translator.is_initialize_translated() {
+                true => self.memory.remember_translated(identity),
+                false => self.memory.remember_identity(identity),
+            }
         }
         if let Some(enforcement) = self.enforcement.clone() {
             match enforcement.inbound(frame).await {

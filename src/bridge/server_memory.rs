@@ -1,8 +1,12 @@
-//! The memory of a server from one start to the next: the era that it speaks, and its discover result.
+//! The memory of a server from one start to the next: the era that it speaks, and its handshakes.
 //!
-//! Both are dated. An era is believed for a week; a result for as long as the server has allowed its repetition, and
-//! only if every caller may get it, for the next start may come with other credentials. A result may depend on the
-//! capabilities that a host declared, so it is kept by these.
+//! Eras and discover results that are given as the server's own are dated. An era is believed for a week; a result for
+//! as long as the server has allowed its repetition, and only if every caller may get it, for the next start may come
+//! with other credentials. A result may depend on the capabilities that a host declared, so it is kept by these.
+//!
+//! For early answers, which the server's own follows, the last handshake of either era is kept without an end. The
+//! memory is one account's, but another user may sign in to it, and before the sign-in it is not known who will. So of a
+//! private result only the part is kept that is about the server ([`remembered::repeatable_part`]).
 
 use std::time::{Duration, SystemTime};
 
@@ -11,13 +15,16 @@ use tokio_util::task::TaskTracker;
 
 use crate::bridge::settings::Settings;
 use crate::clock::seconds;
-use crate::era::{self, Options, RememberedDiscover, ServerEra, Translator};
+use crate::era::{self, Options, RememberedDiscover, ServerEra, Translator, remembered};
 use crate::random;
 use crate::server_cache::ServerCache;
 
 const ERA: &str = "era";
 const DISCOVER: &str = "discover";
+/// The server's last answer to `initialize`.
 const IDENTITY: &str = "identity";
+/// The part of the server's last answer to `server/discover` that may be repeated at any time.
+const LAST_DISCOVER: &str = "lastDiscover";
 /// The longest time for which any fact is believed.
 const BELIEVED: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The number of results kept of one server, the newest first: hosts with different capabilities take turns with it.
@@ -33,6 +40,8 @@ pub(super) struct ServerMemory {
     now: fn() -> SystemTime,
     /// The verdict of this run that has been remembered.
     verdict: Option<Discovered>,
+    /// The last discover result of this run is for its caller alone.
+    is_private: bool,
     /// The writes that are under way.
     writes: TaskTracker,
 }
@@ -44,6 +53,7 @@ impl ServerMemory {
             facts,
             now,
             verdict: None,
+            is_private: false,
             writes: TaskTracker::new(),
         }
     }
@@ -83,8 +93,16 @@ impl ServerMemory {
         });
         let is_new = verdict != self.verdict;
         let known = translator.take_discovered();
+        if let Some(initialized) = translator.take_initialized()
+            && let Ok(initialized) = serde_json::from_str(&initialized)
+        {
+            self.remember_identity(initialized);
+        }
         if !is_new && known.is_none() {
             return;
+        }
+        if let Some(known) = &known {
+            self.is_private = !remembered::is_public(&known.discover);
         }
         self.verdict = verdict;
         let now = (self.now)();
@@ -94,14 +112,61 @@ impl ServerMemory {
                 learn_verdict(&facts, verdict, now);
             }
             if let Some(known) = known {
+                learn_last(&facts, &known.discover);
                 learn_known(&facts, known, now);
             }
         });
     }
 
-    /// Returns the server's identity, its answer to `initialize`, from an earlier time.
-    pub(super) fn identity(&self) -> Option<Value> {
-        self.facts.recall(IDENTITY)
+    /// Returns the server's answer to `initialize` of an earlier time, or what its `DiscoverResult` comes to.
+    /// `fallback_name` is the name for a server that does not give its own.
+    pub(super) fn initialize_result(&self, fallback_name: &str) -> Option<Value> {
+        let own = self.facts.recall(IDENTITY);
+        let of_discover = || {
+            let last = self.last_discover()?;
+            let translated = remembered::initialize_of_discover(&last, fallback_name);
+            serde_json::from_str(&translated).ok()
+        };
+        // A legacy host's handshake with a modern server is made of a discover result, the last of which is here.
+        match self.last_verdict() {
+            Some(ServerEra::Modern) => of_discover().or(own),
+            _ => own.or_else(of_discover),
+        }
+    }
+
+    /// Returns the server's `DiscoverResult` of an earlier time, or what its answer to `initialize` comes to.
+    pub(super) fn discover_result(&self) -> Option<String> {
+        let of_initialize = || {
+            let initialized = self.facts.recall(IDENTITY)?;
+            initialized.is_object().then(|| {
+                let initialized = initialized.to_string();
+                remembered::discover_of_initialize(&initialized)
+            })
+        };
+        match self.last_verdict() {
+            Some(ServerEra::Legacy) => of_initialize().or_else(|| self.last_discover()),
+            _ => self.last_discover().or_else(of_initialize),
+        }
+    }
+
+    fn last_discover(&self) -> Option<String> {
+        let last = self.facts.recall(LAST_DISCOVER)?;
+        last.get("result")?.as_str().map(str::to_owned)
+    }
+
+    /// Returns the last verdict, however old it is.
+    fn last_verdict(&self) -> Option<ServerEra> {
+        let known = self.facts.recall(ERA)?;
+        ServerEra::from_word(known.get("era")?.as_str()?)
+    }
+
+    /// Remembers the server's identity as it was told to a legacy host from a `DiscoverResult`: without its instructions
+    /// where they are for the caller alone.
+    pub(super) fn remember_translated(&self, mut identity: Value) {
+        if let Some(members) = identity.as_object_mut().filter(|_| self.is_private) {
+            members.remove("instructions");
+        }
+        self.remember_identity(identity);
     }
 
     /// Remembers the server's identity.
@@ -135,12 +200,22 @@ fn learn_verdict(facts: &ServerCache, learned: Option<Discovered>, now: SystemTi
     if verdict != Some(ServerEra::Modern) {
         facts.store(DISCOVER, Value::Null);
     }
+    if verdict == Some(ServerEra::Legacy) {
+        facts.store(LAST_DISCOVER, Value::Null);
+    }
     let era = verdict.map_or("unknown", ServerEra::word);
     let is_tried = !learned.is_some_and(|learned| learned.is_legacy_untried);
     facts.store(
         ERA,
         json!({ "era": era, "at": seconds(now), "initializeTried": is_tried }),
     );
+}
+
+/// Remembers the repeatable part of the last discover result. Blocks for one small write.
+fn learn_last(facts: &ServerCache, discover: &str) {
+    let part = remembered::repeatable_part(discover);
+    let last = Some(json!({ "result": part })).filter(|_| part.len() <= MAX_SIZE);
+    facts.store(LAST_DISCOVER, last.unwrap_or(Value::Null));
 }
 
 /// Remembers the discover result of a modern server, if it may be repeated. Blocks for one small write.
@@ -272,12 +347,14 @@ mod tests {
         };
         learn_verdict(&facts, Some(learned(ServerEra::Modern)), at(1000));
         learn_known(&facts, word("{}", PUBLIC), at(1000));
+        learn_last(&facts, PUBLIC);
         assert_eq!(verdict(&facts, 1000), Some(learned(ServerEra::Modern)));
         assert_eq!(verdict(&facts, 1000 + 7 * 24 * 3600), None);
         assert_eq!(verdict(&facts, 999), None);
         learn_verdict(&facts, Some(learned(ServerEra::Legacy)), at(1000));
         assert_eq!(verdict(&facts, 1000), Some(learned(ServerEra::Legacy)));
         assert!(recalled(&facts, 1000).is_empty());
+        assert_eq!(facts.load(LAST_DISCOVER), None);
         learn_verdict(&facts, None, at(1000));
         assert_eq!(verdict(&facts, 1000), None);
     }
@@ -313,12 +390,13 @@ mod tests {
             is_legacy_untried: true,
         };
         learn_verdict(&facts, Some(learned), at(1000));
+        learn_last(&facts, PUBLIC);
         learn_known(&facts, word("{}", PUBLIC), at(1000));
         let file = "cache/servers/5c8be6373a3d8e733337cac95f2dcfe9.json";
         let text = std::fs::read_to_string(home.path().join(file)).unwrap();
         assert_eq!(
             text,
-            r#"{"discover":[{"at":1000,"for":"{}","result":"{\"capabilities\":{},\"ttlMs\":60000,\"cacheScope\":\"public\"}","until":1060}],"era":{"at":1000,"era":"modern","initializeTried":false}}"#
+            r#"{"discover":[{"at":1000,"for":"{}","result":"{\"capabilities\":{},\"ttlMs\":60000,\"cacheScope\":\"public\"}","until":1060}],"era":{"at":1000,"era":"modern","initializeTried":false},"lastDiscover":{"result":"{\"resultType\":\"complete\",\"capabilities\":{},\"ttlMs\":0,\"cacheScope\":\"private\"}"}}"#
         );
         for (era, word) in [
             (ServerEra::Legacy, "legacy"),

@@ -137,7 +137,10 @@ impl<R: Remote> Bridge<R> {
             conversation: Conversation::default(),
             unanswered_initialize: None,
             enforcement,
-            early_initialize: EarlyInitialize::new(settings.server.clone(), memory.identity()),
+            early_initialize: EarlyInitialize::new(
+                settings.server.clone(),
+                memory.initialize_result(&settings.server),
+            ),
             running: HashMap::new(),
             tracker,
             memory,

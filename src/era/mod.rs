@@ -8,6 +8,7 @@
 //! `action`, `arrival` and `exchange` are the words between the loop and a translator, `relay` is the trait of the
 //! pairs. Below the pairs: `protocol` has the tables, `detect` the evidence of a server's era, `headers` the header
 //! layer of the modern era, `server_info`, `standing`, `subscriptions` and `progress` what several pairs need.
+//! `remembered` repeats the handshake of an earlier time.
 
 mod action;
 mod arrival;
@@ -23,6 +24,7 @@ pub mod modern_to_legacy;
 mod progress;
 pub(crate) mod protocol;
 mod relay;
+pub(crate) mod remembered;
 mod response;
 pub(crate) mod secrets;
 mod server_info;

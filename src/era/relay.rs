@@ -52,6 +52,12 @@ pub(super) trait Relay: fmt::Debug + Send {
     /// Returns how many frames of the host have not been sent yet.
     fn waiting(&self) -> usize;
 
+    /// Takes the server's `InitializeResult`, as JSON text, where the pair asked for it in the place of a host that knows
+    /// no `initialize`.
+    fn take_initialized(&mut self) -> Option<String> {
+        None
+    }
+
     /// Returns everything the host has said, if all of it waits for the handshake that is answered on this exchange.
     /// A pair without a handshake towards the server has none.
     fn waiting_for_handshake(&self, exchange: ExchangeId) -> Option<VecDeque<Frame>> {

@@ -57,6 +57,16 @@ impl Translator {
         self.findings.discovered.take()
     }
 
+    /// Takes the server's `InitializeResult`, as JSON text, where a modern host was answered from it.
+    pub fn take_initialized(&mut self) -> Option<String> {
+        self.phase.relay()?.take_initialized()
+    }
+
+    /// Says whether a legacy host is answered from the server's `DiscoverResult`.
+    pub fn is_initialize_translated(&self) -> bool {
+        self.pair() == Some(Pair::LegacyToModern)
+    }
+
     /// Takes the time and the account, before anything else that happens. `now` counts from any beginning and never
     /// backwards; `identity` changes whenever requests are made in another name, so that no account is told what was
     /// kept for another (MCP 2026-07-28, server/utilities/caching).
@@ -76,7 +86,6 @@ impl Translator {
     fn route_host_message(&mut self, frame: Frame, actions: &mut Vec<Action>) {
         let frame = extensions::declared(frame, &self.options.extensions);
         match frame.method() {
-            Some("server/discover") if self.host_is_modern => {}
             Some("server/discover") => self.pending_discovers.note(&frame),
             Some(_) if detect::is_modern(&frame) => self.host_is_modern = true,
             _ => {}
@@ -121,7 +130,14 @@ impl Translator {
     ) {
         let before = actions.len();
         self.route_arrival(exchange, arrival, actions);
-        self.pending_discovers.settle(actions.get(before..));
+        let done = actions.get(before..).unwrap_or_default();
+        // The server's own words, not a translation of them.
+        if self.pair() == Some(Pair::Modern)
+            && let Some(discovered) = self.pending_discovers.result(done)
+        {
+            self.findings.discovered = Some(discovered);
+        }
+        self.pending_discovers.settle(Some(done));
     }
 
     fn route_arrival(&mut self, exchange: ExchangeId, arrival: Arrival, actions: &mut Vec<Action>) {

@@ -124,7 +124,7 @@ impl HostInfo {
 
 impl ServerInfo {
     /// Writes the `InitializeResult` of a modern server, with `fallback_name` where it does not give its own.
-    pub(super) fn initialize_result(&self, version: &str, fallback_name: &str) -> String {
+    pub(in crate::era) fn initialize_result(&self, version: &str, fallback_name: &str) -> String {
         let mut capabilities = self.capabilities.clone();
         // Neither kind of tasks is the host's to drive here: that of 2025-11-25 has other methods.
         capabilities.remove("tasks");

@@ -262,6 +262,11 @@ impl Relay for ModernToLegacy {
         }
     }
 
+    fn take_initialized(&mut self) -> Option<String> {
+        self.sessions()
+            .find_map(SessionTranslation::take_initialized)
+    }
+
     fn waiting_for_handshake(&self, exchange: ExchangeId) -> Option<VecDeque<Frame>> {
         let is_alone = self.next.is_none() && self.outgrown.is_empty();
         is_alone.then(|| self.current.waiting_for_handshake(exchange))?

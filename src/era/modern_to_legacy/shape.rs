@@ -34,7 +34,7 @@ impl ServerInfo {
     }
 
     /// Returns the `DiscoverResult` that says the same.
-    pub(super) fn discover(&self) -> String {
+    pub(in crate::era) fn discover(&self) -> String {
         let mut result = Object::default();
         result.set("resultType", r#""complete""#);
         result.set(

@@ -11,6 +11,7 @@ use super::phase::{FirstHandshake, Optimistic, Phase, Serving};
 use super::server_era::ServerEra;
 use super::state::Translator;
 use crate::era::detect::{self, Evidence, ProbeOutcome};
+use crate::era::extensions;
 use crate::era::legacy::error_reply;
 use crate::era::protocol::is_repeatable;
 use crate::era::{Action, Arrival, ExchangeId, LegacyToModern, Modern, RememberedDiscover};
@@ -20,7 +21,8 @@ impl Translator {
     /// Returns what the server said of itself an earlier time, if that may be repeated to a host that asks so: for one whose own
     /// question has to wait for a user.
     pub fn remembered(&self, discover: &Frame) -> Option<&str> {
-        let asked = capabilities(&declared(discover));
+        let discover = extensions::declared(discover.clone(), &self.options.extensions);
+        let asked = capabilities(&detect::declared(&discover));
         let mut known = self.options.known.iter();
         let known = known.find(|known| known.capabilities == asked)?;
         Some(&known.discover)

@@ -1,18 +1,24 @@
 //! Requests `server/discover` of a modern host that are not answered.
 
-use crate::era::Action;
+use super::introduction::capabilities;
+use super::options::RememberedDiscover;
+use crate::era::{Action, detect};
 use crate::frame::{Frame, Id};
 
-/// The ids of the requests.
+/// The requests, each with the capabilities that it declares, as JSON text.
 #[derive(Debug, Default)]
-pub(super) struct PendingDiscovers(Vec<Id>);
+pub(super) struct PendingDiscovers(Vec<(Id, String)>);
 
 impl PendingDiscovers {
     /// Notes a request of the host's, unless it was held before and is noted already.
     pub(super) fn note(&mut self, discover: &Frame) {
-        let is_new = |id: &&Id| !self.0.contains(id);
-        let id = discover.id().filter(is_new).cloned();
-        self.0.extend(id);
+        let Some(id) = discover.id() else {
+            return;
+        };
+        if !self.0.iter().any(|(pending, _)| pending == id) {
+            let declared = capabilities(&detect::declared(discover));
+            self.0.push((id.clone(), declared));
+        }
     }
 
     /// Strikes discovers that were answered: nothing more is owed for them, and its id may be used again
@@ -21,16 +27,33 @@ impl PendingDiscovers {
         for action in done.into_iter().flatten() {
             match action {
                 Action::Reply(frame) if frame.is_response() => {
-                    self.0.retain(|look| Some(look) != frame.id());
+                    self.0.retain(|(pending, _)| Some(pending) != frame.id());
                 }
-                Action::Cancelled(id) => self.0.retain(|look| look != id),
+                Action::Cancelled(id) => self.0.retain(|(pending, _)| pending != id),
                 _ => {}
             }
         }
     }
 
+    /// Returns the `DiscoverResult` with which one of them is answered here.
+    pub(super) fn result(&self, done: &[Action]) -> Option<RememberedDiscover> {
+        done.iter().find_map(|action| {
+            let Action::Reply(frame) = action else {
+                return None;
+            };
+            let id = frame.id().filter(|_| frame.is_response())?;
+            let (_, capabilities) = self.0.iter().find(|(pending, _)| pending == id)?;
+            frame.member_in("result", "capabilities")?;
+            Some(RememberedDiscover {
+                capabilities: capabilities.clone(),
+                discover: frame.member("result")?.to_owned(),
+            })
+        })
+    }
+
     /// Takes them all: none will be answered.
     pub(super) fn take(&mut self) -> Vec<Id> {
-        std::mem::take(&mut self.0)
+        let pending = std::mem::take(&mut self.0).into_iter();
+        pending.map(|(id, _)| id).collect()
     }
 }

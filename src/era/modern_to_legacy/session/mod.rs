@@ -39,6 +39,8 @@ pub(super) struct SessionTranslation {
     link: Link,
     pub(super) handshake: Handshake,
     server: ServerInfo,
+    /// The server's `InitializeResult`, until it is taken.
+    initialized: Option<String>,
     calls: ParkableCalls,
     subscriptions: HostSubscriptions,
 }
@@ -67,6 +69,7 @@ impl SessionTranslation {
             link: Link::new(count, base, mint, transport),
             handshake: Handshake::new(declared),
             server: ServerInfo::default(),
+            initialized: None,
             calls: ParkableCalls::new(seed),
             subscriptions: HostSubscriptions::default(),
         }
@@ -87,6 +90,11 @@ impl SessionTranslation {
             .all_that_is_asked(exchange)
             .filter(|_| self.handshake.is_under_way())?;
         Some(self.handshake.held().clone())
+    }
+
+    /// Takes the server's `InitializeResult`, as JSON text.
+    pub(super) fn take_initialized(&mut self) -> Option<String> {
+        self.initialized.take()
     }
 
     /// Returns the range that its numbers are of.
@@ -255,6 +263,7 @@ impl SessionTranslation {
             return self.handshake.fail(frame.clone());
         };
         self.server = ServerInfo::from_initialize(result);
+        self.initialized = Some(result.to_owned());
         let held = self.handshake.finish();
         let initialized = Frame::notification("notifications/initialized", None);
         self.link.send(initialized, actions);
