@@ -3,10 +3,13 @@
 //! Hosts that give up before the user has signed in: reported in punkpeye/mcp-remote#320.
 #![cfg(unix)]
 
+mod modern_hosts; // `server/discover` and subscriptions
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
+use mcpipe::era::Protocol;
 use serde_json::{Value, json};
 use tokio::time;
 use url::Url;
@@ -169,21 +172,19 @@ async fn a_second_start_is_received_with_what_the_server_said_the_first_time() {
     assert!(host.closed().await.status.success());
 }
 
-#[tokio::test]
-async fn a_request_that_a_person_keeps_waiting_is_told_where_to_go() {
-    let (_authority, server) = protected().await;
-    let url = format!("{}/mcp", server.origin());
+/// A bridge that opens no browser and lets requests wait for a sign-in this long.
+fn impatient(url: &str, patience: Duration, protocol: Protocol) -> InProcess {
     let now = || std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     let tls = || mcpipe::tls::config(Vec::new(), false).unwrap();
     let sign_in = mcpipe::auth::Settings {
         browser: mcpipe::auth::Browser::None,
-        ..mcpipe::auth::Settings::new(url.as_str(), mcpipe::clock::Clock::new(now)).unwrap()
+        ..mcpipe::auth::Settings::new(url, mcpipe::clock::Clock::new(now)).unwrap()
     };
     let guard = mcpipe::auth::net::guard::Guard::new(&sign_in.url, false, false);
     let http = mcpipe::auth::net::http::Http::new(tls(), guard);
     let vault = std::sync::Arc::new(mcpipe::store::Vault::in_memory());
     let https = mcpipe::remote::https::Settings {
-        url: Url::parse(&url).unwrap(),
+        url: Url::parse(url).unwrap(),
         headers: http::HeaderMap::new(),
         deferred: None,
         command: None,
@@ -198,12 +199,20 @@ async fn a_request_that_a_person_keeps_waiting_is_told_where_to_go() {
         now,
     };
     let impatient = mcpipe::bridge::Settings {
-        sign_in_patience: Some(Duration::from_millis(200)),
+        sign_in_patience: Some(patience),
+        protocol,
         ..settings()
     };
     let authorizer = mcpipe::auth::Authorizer::new(sign_in, vault, http);
     let remote = mcpipe::remote::https::Https::new(https, tls()).unwrap();
-    let mut host = InProcess::signed_in_by(authorizer, remote, impatient);
+    InProcess::signed_in_by(authorizer, remote, impatient)
+}
+
+#[tokio::test]
+async fn a_request_that_a_person_keeps_waiting_is_told_where_to_go() {
+    let (_authority, server) = protected().await;
+    let url = format!("{}/mcp", server.origin());
+    let mut host = impatient(&url, Duration::from_millis(200), settings().protocol);
     host.send(request(1, "tools/list")).await;
     let error = &host.next_json().await["error"];
     assert_eq!(error["data"]["kind"], "sign_in_needed");

@@ -112,6 +112,8 @@ impl<R: Remote> Bridge<R> {
         let mut latest = begun + self.grace;
         let mut actions = Vec::new();
         self.translator.on_host_gone(&mut actions);
+        let held = self.subscriptions.held().into_iter();
+        actions.extend(held.map(Action::Cancelled));
         if !self.in_time(latest, Self::perform, actions).await {
             return latest;
         }

@@ -18,6 +18,14 @@ const LOCKED: &str =
 /// The same during a sign-in.
 const SIGNING_IN: &str = "A sign-in is going on; what this server offers is known when it is done.";
 
+/// Returns the instructions of an answer that is none of the server's.
+pub(super) fn instructions(is_locked: bool) -> &'static str {
+    match is_locked {
+        true => LOCKED,
+        false => SIGNING_IN,
+    }
+}
+
 /// Says whether a text is the bridge's own in the place of a server's instructions.
 pub(super) fn is_own(instructions: &str) -> bool {
     [LOCKED, SIGNING_IN].contains(&instructions)
@@ -34,8 +42,6 @@ pub(super) struct EarlyInitialize {
     state: HandshakeState,
     /// The revision that the host has been told, or has named itself.
     revision: Option<String>,
-    /// A modern host's `server/discover`, and its answer from memory.
-    discover: Option<(Id, String)>,
     /// The lists that the server has, as the host was told.
     lists: Vec<&'static str>,
     /// True where the user has to open the vault.
@@ -93,20 +99,12 @@ impl EarlyInitialize {
 
     /// Says whether the host waits for an answer that needs a user first.
     pub(super) fn is_waiting(&self) -> bool {
-        self.state == HandshakeState::Asked || self.discover.is_some()
-    }
-
-    /// Notes that a modern host asks for the discover result, which is remembered.
-    pub(super) fn discovers(&mut self, id: &Id, remembered: &str) {
-        self.discover = Some((id.clone(), remembered.to_owned()));
+        self.state == HandshakeState::Asked
     }
 
     /// Returns the answer that need not wait, in the host's own revision. `is_locked` names the obstacle: the vault, or
     /// a sign-in.
     pub(super) fn early_result(&mut self, is_locked: bool) -> Option<Frame> {
-        if let Some((id, remembered)) = self.discover.take() {
-            return Some(Frame::result(&id, &remembered));
-        }
         let initialize = self
             .initialize
             .as_ref()
@@ -125,10 +123,7 @@ impl EarlyInitialize {
                 json!({
                     "capabilities": { "tools": list, "prompts": list, "resources": list },
                     "serverInfo": { "name": self.server, "version": "0" },
-                    "instructions": match is_locked {
-                        true => LOCKED,
-                        false => SIGNING_IN,
-                    },
+                    "instructions": instructions(is_locked),
                 })
             });
         if let Some(members) = result.as_object_mut() {
@@ -143,9 +138,6 @@ impl EarlyInitialize {
     /// Looks at an answer on its way to the host. Returns the frames that the host gets instead of a handshake it
     /// already has: notifications that the lists have changed.
     pub(super) fn on_server_message(&mut self, frame: &Frame) -> Vec<Frame> {
-        let is_discover =
-            |(id, _): &mut (Id, String)| frame.is_response() && frame.id() == Some(id);
-        self.discover.take_if(is_discover);
         if !self.is_handshake(frame) {
             return Vec::new();
         }
@@ -212,7 +204,7 @@ impl EarlyInitialize {
 
     /// Says whether the next answer of [`Self::early_result`] holds the server's identity from an earlier time.
     pub(super) fn is_remembered(&self) -> bool {
-        self.discover.is_some() || self.remembered.as_ref().is_some_and(Value::is_object)
+        self.remembered.as_ref().is_some_and(Value::is_object)
     }
 
     /// Says whether this answers the host's `initialize`.

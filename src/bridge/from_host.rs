@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::bridge::enforcement::admission::Admission;
 use crate::bridge::exchanges::ExchangeEvent;
 use crate::bridge::state::{Bridge, WriterGone};
-use crate::era::secrets;
+use crate::era::{Action, secrets};
 use crate::frame::{Frame, Id, Malformed, Parsed};
 use crate::remote::Remote;
 use crate::stdio::{Line, Written};
@@ -121,14 +121,30 @@ impl<R: Remote> Bridge<R> {
 
     /// Passes a frame of the host on to the translator.
     async fn pass_on(&mut self, frame: Frame) -> Result<(), WriterGone> {
-        if let Some(id) = frame
-            .id()
-            .filter(|_| frame.method() == Some("server/discover"))
-            && let Some(remembered) = self.translator.remembered(&frame)
-        {
-            self.early_initialize.discovers(id, remembered);
+        if let Some(id) = frame.cancels() {
+            if self.early_discover.cancel(&id) || self.subscriptions.close(&id) {
+                // The translator does not know it.
+                return self.perform(vec![Action::Cancelled(id)]).await;
+            }
+            if self.early_discover.has_answered(&id) {
+                // It comes too late for the host, and the bridge goes on waiting for the server's answer.
+                return Ok(());
+            }
         }
-        let first = self.early_initialize.on_host_message(&frame);
+        let Some(frame) = self.early_discover.hold(frame) else {
+            return Ok(());
+        };
+        let mut first = self.early_initialize.on_host_message(&frame);
+        match frame.method().filter(|_| frame.is_request()) {
+            Some("server/discover") => {
+                let own = self.translator.remembered(&frame);
+                self.early_discover.ask(&frame, own);
+            }
+            Some("initialize") => self.early_discover.give_up(),
+            Some(_) => first.extend(self.early_discover.replay()),
+            None => {}
+        }
+        self.subscriptions.note(&frame, self.is_user_awaited());
         self.translate(first.into_iter().chain([frame])).await
     }
 }

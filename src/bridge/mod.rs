@@ -11,6 +11,7 @@
 mod conversation;
 mod credentials;
 mod drain;
+mod early_discover;
 mod early_initialize;
 mod end;
 mod enforcement;
@@ -25,6 +26,7 @@ mod settings;
 mod standalone_stream;
 mod startup;
 mod state;
+mod subscriptions;
 mod unanswered;
 mod upstream;
 
@@ -43,6 +45,7 @@ use crate::era::{Action, Arrival, ExchangeId, Post};
 use crate::frame::{BridgeError, Frame, Id};
 use crate::remote::Remote;
 use crate::stdio::Written;
+use early_discover::LateAnswer;
 pub use end::{Ended, Outcome, Stop};
 use exchanges::ExchangeEvent;
 use retry::{tick, until};
@@ -154,25 +157,30 @@ impl<R: Remote> Bridge<R> {
             .send_replace(is_asked.then(Instant::now));
         if is_asked {
             let closed = self.exchanges.authorizer.vault_is_closed();
-            self.early_initialize.waits(closed == Some(Closed::Locked));
+            let is_locked = closed == Some(Closed::Locked);
+            self.early_initialize.waits(is_locked);
+            self.subscriptions.wait(is_locked);
             return self.translate([]).await;
         }
-        for news in self.early_initialize.unlocked() {
+        let news = self.early_initialize.unlocked();
+        for news in news.into_iter().chain(self.subscriptions.unlocked()) {
             if let Some(written) = self.inflight.close(news) {
                 self.write(written).await?;
             }
         }
         // Requests that waited for a sign-in go on by themselves when it is done.
         let first = self.early_initialize.replay();
-        self.translate(first).await
+        let first = first.into_iter().chain(self.early_discover.replay());
+        let all: Vec<Frame> = first.chain(self.subscriptions.release()).collect();
+        self.translate(all).await
     }
 
     /// Returns the time of the early answer, if a user is waited for: counted from the host's request or the start of
     /// that wait.
     fn early_answer_at(&self, inputs: &Inputs) -> Option<Instant> {
         let is_patient = self.exchanges.settings.sign_in_patience.is_none();
-        let is_waiting =
-            *inputs.user_awaited.borrow() && !is_patient && self.early_initialize.is_waiting();
+        let is_early = || self.early_initialize.is_waiting() || self.early_discover.is_waiting();
+        let is_waiting = *inputs.user_awaited.borrow() && !is_patient && is_early();
         is_waiting.then(|| {
             let planned = inputs.answer_early_at;
             planned.unwrap_or_else(|| Instant::now() + ANSWER_EARLY_AFTER)
@@ -182,24 +190,29 @@ impl<R: Remote> Bridge<R> {
     async fn answer_early(&mut self) -> Result<(), WriterGone> {
         let is_remembered = self.early_initialize.is_remembered();
         let is_locked = self.exchanges.authorizer.vault_is_closed().is_some();
-        let Some(written) = self
-            .early_initialize
-            .early_result(is_locked)
-            .map(|answer| match &self.enforcement {
+        let initialize = self.early_initialize.early_result(is_locked);
+        let remembered = self.memory.discover_result();
+        let discover = self
+            .early_discover
+            .early_results(is_locked, remembered.as_deref());
+        let answers = initialize.map(|answer| (answer, is_remembered));
+        for (answer, is_remembered) in answers.into_iter().chain(discover) {
+            let answer = match &self.enforcement {
                 Some(enforcement) => enforcement.early(answer),
                 None => answer,
-            })
-            .and_then(|answer| self.inflight.close(answer))
-        else {
-            return Ok(());
-        };
-        self.unanswered_initialize = (!is_remembered).then_some(match is_locked {
-            true => Reason::Locked,
-            false => Reason::SignIn,
-        });
-        self.conversation.answered();
-        tracing::info!("a user is waited for; the host is answered meanwhile");
-        self.write(written).await
+            };
+            let Some(written) = self.inflight.close(answer) else {
+                continue;
+            };
+            self.unanswered_initialize = (!is_remembered).then_some(match is_locked {
+                true => Reason::Locked,
+                false => Reason::SignIn,
+            });
+            self.conversation.answered();
+            tracing::info!("a user is waited for; the host is answered meanwhile");
+            self.write(written).await?;
+        }
+        Ok(())
     }
 
     /// Takes an event, and those that wait behind it, to about the length of the queue.
@@ -227,6 +240,14 @@ impl<R: Remote> Bridge<R> {
     }
 
     async fn on_event(&mut self, event: ExchangeEvent) -> Result<(), WriterGone> {
+        self.take_event(event).await?;
+        match self.early_discover.release() {
+            released if released.is_empty() => Ok(()),
+            released => self.translate(released).await,
+        }
+    }
+
+    async fn take_event(&mut self, event: ExchangeEvent) -> Result<(), WriterGone> {
         match event {
             ExchangeEvent::Waiting(exchange, waiting) => {
                 if let Some(running) = self.running.get_mut(&exchange) {
@@ -293,6 +314,8 @@ impl<R: Remote> Bridge<R> {
             match action {
                 Action::Reply(frame) => self.reply(frame).await?,
                 Action::Cancelled(id) => {
+                    self.early_discover.cancel(&id);
+                    self.subscriptions.close(&id);
                     if let Some(enforcement) = &self.enforcement {
                         enforcement.forget(&id);
                     }
@@ -351,6 +374,9 @@ impl<R: Remote> Bridge<R> {
     /// of a call that became a task may come as the answer to `tasks/result` or `tasks/get`. The errors of a bridge that
     /// drains do not pass.
     async fn reply(&mut self, mut frame: Frame) -> Result<(), WriterGone> {
+        if self.is_user_awaited() && self.subscriptions.take_back(&frame) {
+            return Ok(());
+        }
         // As the server said it: the policy of a later start may be another.
         if let Some(identity) = self.early_initialize.identity(&frame) {
             match self.translator.is_initialize_translated() {
@@ -358,16 +384,21 @@ impl<R: Remote> Bridge<R> {
                 false => self.memory.remember_identity(identity),
             }
         }
+        let late = self.early_discover.on_server_message(&frame);
         if let Some(enforcement) = self.enforcement.clone() {
             match enforcement.inbound(frame).await {
                 Some(passed) => frame = passed,
                 None => return Ok(()),
             }
         }
-        if self.early_initialize.is_handshake(&frame) {
+        if self.early_initialize.is_handshake(&frame) || late.is_some() {
             self.unanswered_initialize = self.unanswered_initialize.and(reason_of(&frame));
         }
-        let news = self.early_initialize.on_server_message(&frame);
+        let mut news = self.early_initialize.on_server_message(&frame);
+        news.extend(self.subscriptions.on_server_message(&frame));
+        if let Some(LateAnswer::Result { is_other }) = late {
+            news.extend(self.subscriptions.on_discovered(is_other));
+        }
         for frame in std::iter::once(frame).chain(news) {
             if let Some(written) = self.inflight.close(frame) {
                 self.conversation.answered();
@@ -375,6 +406,10 @@ impl<R: Remote> Bridge<R> {
             }
         }
         Ok(())
+    }
+
+    fn is_user_awaited(&self) -> bool {
+        *self.exchanges.authorizer.waits_for_a_person().borrow()
     }
 
     /// Starts the exchange that posts a frame.

@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::Authorizer;
 use crate::bridge::conversation::Conversation;
+use crate::bridge::early_discover::EarlyDiscover;
 use crate::bridge::early_initialize::EarlyInitialize;
 use crate::bridge::end::Stop;
 use crate::bridge::enforcement::Enforcement;
@@ -22,6 +23,7 @@ use crate::bridge::outstanding::Outstanding;
 use crate::bridge::server_memory::ServerMemory;
 use crate::bridge::settings::Settings;
 use crate::bridge::startup::Startup;
+use crate::bridge::subscriptions::Subscriptions;
 use crate::bridge::unanswered::Reason;
 use crate::clock::Elapsed;
 use crate::era::{ExchangeId, Translator};
@@ -57,9 +59,11 @@ pub(super) struct Bridge<R> {
     pub(super) inflight: Inflight,
     pub(super) conversation: Conversation,
     pub(super) early_initialize: EarlyInitialize,
+    pub(super) early_discover: EarlyDiscover,
+    pub(super) subscriptions: Subscriptions,
     /// The policy, where there is one.
     pub(super) enforcement: Option<Arc<Enforcement>>,
-    /// The reason why the server has not answered the `initialize` to which the host has an answer that is none of the
+    /// The reason why the server has not answered the handshake to which the host has an answer that is none of the
     /// server's.
     pub(super) unanswered_initialize: Option<Reason>,
     pub(super) running: HashMap<ExchangeId, RunningExchange>,
@@ -141,6 +145,8 @@ impl<R: Remote> Bridge<R> {
                 settings.server.clone(),
                 memory.initialize_result(&settings.server),
             ),
+            early_discover: EarlyDiscover::default(),
+            subscriptions: Subscriptions::default(),
             running: HashMap::new(),
             tracker,
             memory,

@@ -29,7 +29,7 @@ mod response;
 pub(crate) mod secrets;
 mod server_info;
 mod standing;
-mod subscriptions;
+pub(crate) mod subscriptions;
 mod translator;
 
 pub use action::{Action, CallLimit, Listen, Post, Standalone};

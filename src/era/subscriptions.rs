@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use super::protocol::{ListChanges, META_SUBSCRIPTION, list_changes};
 use crate::backoff;
-use crate::frame::{BridgeError, Frame, Id};
+use crate::frame::{BridgeError, Frame, Id, member_of};
 
-pub(super) const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
+pub(crate) const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
 
 /// Returns the id of the subscription that a notification belongs to.
-pub(super) fn id_of(frame: &Frame) -> Option<Id> {
+pub(crate) fn id_of(frame: &Frame) -> Option<Id> {
     Id::parse(frame.meta(META_SUBSCRIPTION)?)
 }
 
@@ -49,6 +49,15 @@ pub(super) fn changed_list(method: &str) -> Option<ListChanges> {
 /// Writes the notification that a list has changed.
 pub(super) fn list_changed(list: &str) -> Frame {
     Frame::notification(&format!("notifications/{list}/list_changed"), None)
+}
+
+/// Writes, for the subscription with this id, the notifications that each list has changed that a filter names. The filter
+/// is JSON text.
+pub(crate) fn lists_changed(filter: &str, id: &Id) -> Vec<Frame> {
+    let asked = list_changes().filter(|it| member_of(filter, it.filter) == Some("true"));
+    asked
+        .filter_map(|it| with_id(&list_changed(it.list), "params", id))
+        .collect()
 }
 
 /// Writes the notification that a resource has changed. `uri` is JSON text.

@@ -11,7 +11,7 @@ use super::commands::{Person, server_with};
 use crate::coordination::{Machine, answer, eventually};
 use crate::support::browser;
 use crate::support::host::{INITIALIZE, INITIALIZED, Process, call, json as read, request};
-use crate::support::remote::{Ask, Reply, ordinary};
+use crate::support::remote::{Ask, Reply, Step, ordinary};
 use std::time::Duration;
 
 /// A machine whose vault holds a sign-in and is locked.
@@ -172,6 +172,14 @@ const DISCOVERED: &str = r#"{"resultType":"complete","supportedVersions":["2026-
 fn modern(ask: &Ask) -> Reply {
     match ask.label().as_str() {
         "POST server/discover" => Reply::result(ask, DISCOVERED),
+        "POST subscriptions/listen" => {
+            let acknowledged = format!(
+                r#"{{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{{"_meta":{{"io.modelcontextprotocol/subscriptionId":{}}},"notifications":{{"toolsListChanged":true}}}}}}"#,
+                ask.id()
+            );
+            Reply::events([Step::event(acknowledged), Step::forever()])
+        }
+        "GET" => Reply::status(405),
         "POST tools/list" => Reply::result(
             ask,
             r#"{"resultType":"complete","tools":[],"ttlMs":0,"cacheScope":"private"}"#,
@@ -186,6 +194,7 @@ fn legacy(ask: &Ask) -> Reply {
             r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"Bad Request: no session"}}"#,
         ),
         "POST tools/list" => Reply::result(ask, r#"{"tools":[]}"#),
+        "GET" => Reply::events([Step::forever()]),
         _ => ordinary(ask),
     }
 }
@@ -201,12 +210,21 @@ fn asks(id: u64, method: &str) -> String {
     request.to_string()
 }
 
+/// A modern host asks for the changes of the tools.
+fn listens() -> String {
+    let mut request = read(&asks(2, "subscriptions/listen"));
+    request["params"]["notifications"] = json!({ "toolsListChanged": true });
+    request.to_string()
+}
+
 #[tokio::test]
 async fn in_every_pair_of_eras_what_is_remembered_is_answered_and_the_rest_after_the_unlock() {
     for (is_modern_host, serve, is_remembered) in [
         (false, legacy as fn(&Ask) -> Reply, true),
         (false, modern, true),
         (true, modern, true),
+        (true, legacy, true),
+        (true, modern, false),
         (true, legacy, false),
     ] {
         let what = format!("modern host: {is_modern_host}, remembered: {is_remembered}");
@@ -218,6 +236,10 @@ async fn in_every_pair_of_eras_what_is_remembered_is_answered_and_the_rest_after
             true => asks(1, "tools/list"),
             false => request(1, "tools/list"),
         };
+        let next = match is_modern_host {
+            true => listens(),
+            false => INITIALIZED.to_owned(),
+        };
         println!("{what}"); // shown where it fails
         let machine = Machine::serving(serve).await;
         let mut host = machine.start_with(&["--protocol", "auto"]);
@@ -225,48 +247,39 @@ async fn in_every_pair_of_eras_what_is_remembered_is_answered_and_the_rest_after
         let person = async { browser::follow(&machine.page(1).await).await };
         let (opened, _) = tokio::join!(answer(&mut host, 0), person);
         assert!(opened["result"].is_object(), "{what}: {opened}");
-        if !is_modern_host {
-            host.send(INITIALIZED).await;
-        }
+        host.send(&next).await;
         host.send(&list).await;
         assert!(answer(&mut host, 1).await["result"].is_object(), "{what}");
         assert!(host.closed().await.status.success());
+        if !is_remembered {
+            std::fs::remove_dir_all(machine.home.path().join("cache")).unwrap();
+        }
 
         let locked = Locked::protected(machine);
         let mut host = locked.bridge(&[]);
         host.send(&first).await;
-        if is_remembered {
-            let known = answer(&mut host, 0).await;
-            assert!(
-                known.to_string().contains(r#""name":"remote""#),
-                "{what}: {known}"
-            );
-            if !is_modern_host {
-                host.send(INITIALIZED).await;
-            }
-            host.send(&list).await;
-        }
+        let told = answer(&mut host, 0).await.to_string();
+        let expected = match is_remembered {
+            true => r#""name":"remote""#,
+            false => "The vault is locked",
+        };
+        assert!(told.contains(expected), "{what}: {told}");
+        host.send(&next).await;
+        host.send(&list).await;
         host.has_said("`mcpipe vault unlock`").await;
         is_quiet(&mut host, 1000).await;
         locked.unlock();
-        if is_remembered {
-            let mut lines: Vec<Value> = Vec::new();
-            let is_done = |lines: &[Value]| {
-                let answered = lines
-                    .iter()
-                    .any(|it| it["id"] == 1 && it["result"].is_object());
-                let announced = is_modern_host
-                    || lines
-                        .iter()
-                        .any(|it| it["method"] == "notifications/tools/list_changed");
-                answered && announced
-            };
-            while !is_done(&lines) {
-                lines.push(host.next_json().await);
-            }
-        } else {
-            assert!(answer(&mut host, 0).await["result"].is_object(), "{what}");
+        let mut lines: Vec<Value> = Vec::new();
+        let is_done = |lines: &[Value]| {
+            let is_answer = |it: &Value| it["id"] == 1 && it["result"].is_object();
+            let is_news = |it: &Value| it["method"] == "notifications/tools/list_changed";
+            lines.iter().any(is_answer) && lines.iter().any(is_news)
+        };
+        while !is_done(&lines) {
+            lines.push(host.next_json().await);
         }
+        let is_first = |it: &&Value| it["id"] == 0;
+        assert_eq!(lines.iter().find(is_first), None, "{what}");
         assert!(host.closed().await.status.success(), "{what}");
     }
 }
