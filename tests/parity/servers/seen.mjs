@@ -1,0 +1,35 @@
+// A server's HTTP side: its address on stdout, and at `GET /seen` every message that came, as it came.
+
+import { createServer } from "node:http";
+
+/** Serves `handle(request, response, parsedBody)` at /mcp on a port of the system's choice. */
+export function serve(handle) {
+  const seen = [];
+  const server = createServer(async (request, response) => {
+    const { pathname } = new URL(request.url, "http://localhost");
+    if (pathname === "/seen") return response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(seen));
+    if (pathname !== "/mcp") return response.writeHead(404).end();
+    let body;
+    if (request.method === "POST") {
+      const parts = [];
+      for await (const part of request) parts.push(part);
+      try {
+        body = JSON.parse(Buffer.concat(parts).toString("utf8"));
+      } catch {
+        return response.writeHead(400).end();
+      }
+      // The request that a cancellation is about, by its method.
+      const about = body.method === "notifications/cancelled" && seen.find(({ message }) => message.id === body.params.requestId)?.message.method;
+      const entry = { message: body, ended: "open", ...(about && { about }) };
+      seen.push(entry);
+      response.once("close", () => (entry.ended = response.writableFinished ? "answered" : "left"));
+    } else if (request.method === "DELETE") seen.push({ message: { method: "(DELETE)" } });
+    try {
+      await handle(request, response, body);
+    } catch (error) {
+      console.error(error);
+      if (!response.headersSent) response.writeHead(500).end();
+    }
+  });
+  server.listen(0, "127.0.0.1", () => console.log(`http://127.0.0.1:${server.address().port}/mcp`));
+}
