@@ -11,7 +11,7 @@ const py = (file, ...more) => [python, join(here, file), ...more];
 
 const BASE = ["capabilities", "tools", "prompts", "completion", "resources", "pagination", "progress", "cancellation", "elicitation"];
 const REST = ["sampling", "roots", "logging", "subscriptions", "vendor", "events"];
-const MORE = ["visit", "news", "webhooks", "skills", "skills reader", "directory", "apps", "tasks", "task calls"];
+const MORE = ["visit", "news", "webhooks", "flurry", "tea time", "skills", "skills reader", "directory", "apps", "tasks", "task calls"];
 const LEGACY = ["odd question", "notify", "tasks legacy"];
 const MODERN = ["riddle", "listen", "tasks ask"];
 
@@ -20,7 +20,7 @@ const FAST = ["capabilities", "tools", "prompts", "resources", "progress", "skil
 const host = (name, party, era, command, can, more = {}) => ({ name, party, twin: party, era, story: "story.json", command, can, ...more });
 
 export const HOSTS = [
-  host("TypeScript 2 modern", "ts2", "modern", ts("hosts/ts.mjs", "--sdk", "2", "--era", "modern"), [...BASE, ...REST, ...MORE, ...MODERN]),
+  host("TypeScript 2 modern", "ts2", "modern", ts("hosts/ts.mjs", "--sdk", "2", "--era", "modern"), [...BASE, ...REST, ...MORE, ...MODERN, "deaf"]),
   host("TypeScript 2 legacy", "ts2", "legacy", ts("hosts/ts.mjs", "--sdk", "2", "--era", "legacy"), [...BASE, ...REST, ...MORE, ...LEGACY]),
   host("TypeScript 1", "ts1", "legacy", ts("hosts/ts.mjs", "--sdk", "1", "--era", "legacy"), [
     ...[...BASE, ...REST, ...MORE, ...LEGACY].filter((one) => !["skills reader", "tasks"].includes(one)),
@@ -52,6 +52,13 @@ export const HOSTS = [
 export const SERVERS = [
   { name: "TypeScript 2 modern", eras: ["modern"], command: ts("servers/ts-modern.mjs"), has: [...BASE, ...REST, ...MORE, "fastmcp reader", ...MODERN] },
   { name: "TypeScript 1 legacy", eras: ["legacy"], command: ts("servers/ts-legacy.mjs"), has: [...BASE, ...REST, ...MORE, "fastmcp reader", ...LEGACY, "tasks sdk"] },
+  {
+    name: "TypeScript 2 modern, deaf",
+    eras: ["modern"],
+    command: ts("servers/ts-modern.mjs", "--refuses-to-listen"),
+    has: ["capabilities", "tools", "prompts", "resources", "progress", "deaf"],
+    hosts: ["TypeScript 2 modern", "TypeScript 2 legacy"],
+  },
   ...["modern", "legacy"].flatMap((era) => [
     { name: `Python 2 ${era}`, eras: [era], command: py("servers/python.py", "--era", era), has: [...BASE, ...REST] },
     {

@@ -47,7 +47,7 @@ const rules = JSON.parse(readFileSync(join(here, "allowed.json"), "utf8")).map((
 }));
 const cells = HOSTS.filter(({ name }) => name.includes(asked.host)).flatMap((host) =>
   SERVERS.filter(({ name }) => name.includes(asked.server))
-    .filter((server) => !host.servers || host.servers.includes(server.name))
+    .filter((server) => meet(host, server))
     .map((server) => ({ host, server, isOneEra: server.eras.includes(host.era) })),
 );
 const features = [];
@@ -63,6 +63,10 @@ report();
 
 function storyOf(host) {
   return JSON.parse(readFileSync(join(here, host.story), "utf8")).filter(({ feature }) => feature.includes(asked.feature));
+}
+
+function meet(host, server) {
+  return (host.servers?.includes(server.name) ?? true) && (server.hosts?.includes(host.name) ?? true);
 }
 
 /** The steps that both can play. */
@@ -271,7 +275,7 @@ function report() {
   }
   if (!asked.verbose && faults.length > 60) console.log(`\n… and ${faults.length - 60} more`);
   if (asked.verbose) for (const { host, server, said } of cells.filter(({ faults }) => faults.length > 0)) console.log(`\n${host.name} → ${server.name} said:\n${said.replaceAll(/^/gm, "    ")}`);
-  const whole = cells.length === HOSTS.flatMap((host) => SERVERS.filter(({ name }) => !host.servers || host.servers.includes(name))).length && !asked.feature;
+  const whole = cells.length === HOSTS.flatMap((host) => SERVERS.filter((server) => meet(host, server))).length && !asked.feature;
   const unused = whole ? rules.filter(({ used }) => used === 0) : [];
   for (const { reason, path } of unused) console.log(`\nallowed.json: a rule that nothing needed: ${path} (${reason})`);
   const used = rules.filter(({ used }) => used > 0);

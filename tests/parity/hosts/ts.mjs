@@ -192,6 +192,16 @@ const VERBS = {
     await listening?.close();
     return { said, listed: tools.some(({ name }) => name === "grown"), honoured: listening?.honoredFilter };
   },
+  async flurry({ uri, hear }) {
+    const filter = { toolsListChanged: true, promptsListChanged: true, resourcesListChanged: true, resourceSubscriptions: [uri] };
+    const listening = era === "modern" ? await client.listen(filter) : undefined;
+    if (!listening) await party.request({ method: "resources/subscribe", params: { uri } });
+    const said = await party.request({ method: "tools/call", params: { name: "flurry", arguments: {} } });
+    await recorder.hear(hear);
+    if (listening) await listening.close();
+    else await party.request({ method: "resources/unsubscribe", params: { uri } });
+    return said;
+  },
   /** A request that lasts until the host has heard enough and leaves it. */
   async left(step) {
     const stop = new AbortController();

@@ -84,9 +84,15 @@ const SKILL = "---\nname: brewing\ndescription: How tea is brewed\n---\n\n# Brew
 export const SKILL_FILES = {
   "brewing/SKILL.md": SKILL,
   "brewing/references/HEAT.md": "# Heat\n\n80 °C for green tea\n",
+  // What relays have broken: a name that an URI encodes, a mark of byte order, line ends, and what is no line end in JSON.
+  "brewing/references/TEA TIME.md": "\ufeffHalf past four\r\n\r\nor\u2028later\r\n",
   "brewing/assets/leaf.bin": new Uint8Array([0, 1, 2, 3, 255, 254]),
   "pouring/SKILL.md": "---\nname: pouring\ndescription: How tea is poured\n---\n\nSlowly.\n",
 };
+
+/** The URI of a skill's file, and the path again. */
+export const skillUri = (path) => `skill://${path.split("/").map(encodeURIComponent).join("/")}`;
+export const skillPath = (uri) => uri.slice("skill://".length).split("/").map(decodeURIComponent).join("/");
 
 export const sha256 = (bytes) => `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 

@@ -10,7 +10,7 @@ import { SubscribeRequestSchema, UnsubscribeRequestSchema, ListResourceTemplates
 import { z } from "zod";
 
 import { serve } from "./seen.mjs";
-import { capabilities, event, EVENT_TYPES, eventScript, INFO, INSTRUCTIONS, MIXED, page, SKILL_FILES, sha256, SUBSCRIPTION, TEMPLATES, text } from "./surface.mjs";
+import { capabilities, event, EVENT_TYPES, eventScript, INFO, INSTRUCTIONS, MIXED, page, SKILL_FILES, sha256, skillPath, skillUri, SUBSCRIPTION, TEMPLATES, text } from "./surface.mjs";
 
 const state = { cancelled: false };
 const SKILLS = "io.modelcontextprotocol/skills";
@@ -33,7 +33,7 @@ function skillEntries() {
       .sort()
       .map((path) => {
         const bytes = Buffer.from(SKILL_FILES[path]);
-        return { uri: `skill://${path}`, digest: sha256(bytes), size: bytes.length };
+        return { uri: skillUri(path), digest: sha256(bytes), size: bytes.length };
       });
     const description = /description: (.*)/.exec(SKILL_FILES[`${name}/SKILL.md`])[1];
     return { uri: `skill://${name}/SKILL.md`, frontmatter: { name, description }, resources };
@@ -41,7 +41,7 @@ function skillEntries() {
 }
 
 function skillContents(uri) {
-  const file = SKILL_FILES[uri.slice("skill://".length)];
+  const file = SKILL_FILES[skillPath(uri)];
   if (file === undefined) throw refuse(-32002, "Resource not found", { uri });
   return typeof file === "string" ? { uri, mimeType: "text/markdown", text: file } : { uri, mimeType: "application/octet-stream", blob: Buffer.from(file).toString("base64") };
 }
@@ -143,6 +143,14 @@ function parity() {
     await extra.sendNotification({ method: "notifications/com.example/news", params: { headline: "№ 1", list: [null, 1e21] } });
     return text("told");
   });
+  // Everything a server may say of its lists, in one call (PrefectHQ/fastmcp issue 4161).
+  tool("flurry", {}, async () => {
+    server.sendToolListChanged();
+    server.sendResourceListChanged();
+    server.sendPromptListChanged();
+    if (subscribed.has("memo://one")) await low.sendResourceUpdated({ uri: "memo://one" });
+    return text("a flurry");
+  });
   // A question that no revision knows, and one for which the host has no answer.
   tool("odd question", {}, async (_, extra) => {
     const answer = await extra
@@ -187,6 +195,14 @@ function parity() {
       { relatedTask: { taskId } },
     );
     await store.storeTaskResult(taskId, "completed", text(`${action}: ${content?.name}`));
+  });
+
+  // Answers an ordinary call with a task because the host could have asked for one (sipyourdrink-ltd/bernstein pull 3103).
+  const ordinary = low._requestHandlers.get("tools/call");
+  low._requestHandlers.set("tools/call", async (request, extra) => {
+    if (request.params.name !== "eager") return ordinary(request, extra);
+    const task = { taskId: "eager-1", status: "working", ttl: null, createdAt: "2026-02-19T15:30:00Z", lastUpdatedAt: "2026-02-19T15:30:00Z" };
+    return { task };
   });
 
   server.registerPrompt(
@@ -239,13 +255,13 @@ function parity() {
     return { skill };
   });
   custom("resources/directory/read", ({ uri }) => {
-    const folder = `${uri.slice("skill://".length).replace(/\/$/, "")}/`;
+    const folder = `${skillPath(uri).replace(/\/$/, "")}/`;
     const names = [...new Set(Object.keys(SKILL_FILES).filter((path) => path.startsWith(folder)).map((path) => path.slice(folder.length).split("/")[0]))].sort();
     if (names.length === 0) throw refuse(-32602, "no such directory", { uri });
     const resources = names.map((name) =>
       `${folder}${name}` in SKILL_FILES
-        ? { uri: `skill://${folder}${name}`, name, mimeType: "text/markdown" }
-        : { uri: `skill://${folder}${name}`, name, mimeType: "inode/directory" },
+        ? { uri: skillUri(`${folder}${name}`), name, mimeType: "text/markdown" }
+        : { uri: skillUri(`${folder}${name}`), name, mimeType: "inode/directory" },
     );
     return { resources };
   });

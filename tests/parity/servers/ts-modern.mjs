@@ -144,6 +144,14 @@ function parity() {
     state.cancelled = false;
     return text(said);
   });
+  // Everything a server may say of its lists, in one call (PrefectHQ/fastmcp issue 4161).
+  tool("flurry", {}, () => {
+    handler.notify.toolsChanged();
+    handler.notify.resourcesChanged();
+    handler.notify.promptsChanged();
+    handler.notify.resourceUpdated("memo://one");
+    return text("a flurry");
+  });
   tool("news", {}, async (_, ctx) => {
     await ctx.mcpReq.notify({ method: "notifications/com.example/news", params: { headline: "№ 1", list: [null, 1e21] } });
     return text("told");
@@ -255,7 +263,13 @@ function parity() {
 }
 
 const official = toNodeHandler(handler);
+const isDeaf = process.argv.includes("--refuses-to-listen");
 serve((request, response, body) => {
+  // What a server may do that never has anything to say (github/github-mcp-server pull 3073).
+  if (isDeaf && body?.method === "subscriptions/listen") {
+    const error = { code: -32601, message: "Method not found: subscriptions/listen" };
+    return response.writeHead(404, { "content-type": "application/json" }).end(JSON.stringify({ jsonrpc: "2.0", id: body.id, error }));
+  }
   // The SDK refuses to send a `resultType` of a vendor for a method of a vendor.
   if (body?.method !== "com.example/kind") return official(request, response, body);
   const result = { resultType: "com.example/kind", kind: { unheard: "of" } };
