@@ -25,13 +25,13 @@ export const HOSTS = [
   host("TypeScript 1", "ts1", "legacy", ts("hosts/ts.mjs", "--sdk", "1", "--era", "legacy"), [
     ...[...BASE, ...REST, ...MORE, ...LEGACY].filter((one) => !["skills reader", "tasks"].includes(one)),
     "tasks sdk",
-  ], { twin: "ts2" }),
+  ], { twin: "ts2", servers: ["TypeScript 2 modern", "TypeScript 1 legacy", "Python 2 modern", "FastMCP legacy"] }),
   ...["modern", "legacy"].flatMap((era) => [
     host(`Python 2 ${era}`, "python", era, py("hosts/python.py", "--party", "mcp", "--era", era), [...BASE, ...REST, "skills", "directory", "apps", ...(era === "modern" ? [] : LEGACY)], {
       servers: ["TypeScript 2 modern", "TypeScript 1 legacy", "Python 2 modern", "Python 2 legacy"],
     }),
     host(`FastMCP ${era}`, "fastmcp", era, py("hosts/python.py", "--party", "fastmcp", "--era", era), [...FAST, "fastmcp reader"], {
-      servers: ["TypeScript 2 modern", "TypeScript 1 legacy", "FastMCP modern", "FastMCP legacy"],
+      servers: [`TypeScript ${era === "modern" ? "1 legacy" : "2 modern"}`, "FastMCP modern", "FastMCP legacy"],
     }),
   ]),
   // It speaks both eras: its direct play on a server of either is its own.

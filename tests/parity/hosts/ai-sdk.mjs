@@ -8,7 +8,7 @@ import { readFileSync } from "node:fs";
 import { createMCPClient, ElicitationRequestSchema } from "@ai-sdk/mcp";
 import { Experimental_StdioMCPTransport } from "@ai-sdk/mcp/mcp-stdio";
 
-const STEP_MS = 8000;
+const STEP_MS = 20_000;
 const own = process.argv.slice(2);
 const cut = own.indexOf("--");
 const option = (name) => own[own.indexOf(name) + 1];

@@ -27,7 +27,7 @@ warnings.simplefilter("ignore")
 MODERN = "2026-07-28"
 META = "io.modelcontextprotocol/"
 SUBSCRIPTION = f"{META}subscriptionId"
-STEP_SECONDS = 8
+STEP_SECONDS = 20
 own = sys.argv[1:]
 cut = own.index("--") if "--" in own else -1
 
@@ -91,7 +91,7 @@ class Recorder:
             return f"<token of {self.tokens.get(json.dumps(value), f'nothing: {value}')}>"
         return value
 
-    async def hear(self, wanted, seconds=2.5):
+    async def hear(self, wanted, seconds=5.0):
         """Waits until this step has heard so many of each method, or the time is up, which shows in the recording."""
         step = self.step
 

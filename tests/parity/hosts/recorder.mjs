@@ -86,7 +86,7 @@ export class Recorder {
   }
 
   /** Waits until this step has heard so many of each method, or the time is up, which shows in the recording. */
-  async hear(wanted = {}, ms = 2500) {
+  async hear(wanted = {}, ms = 5000) {
     const step = this.step;
     const count = (method) => step.heard.filter((one) => one.method === method).length;
     const done = () => Object.entries(wanted).every(([method, number]) => count(method) >= number);

@@ -15,7 +15,7 @@ import { Recorder } from "./recorder.mjs";
 console.log = console.info = console.debug = console.error;
 
 const MODERN = "2026-07-28";
-const STEP_MS = 8000;
+const STEP_MS = 20_000;
 const own = process.argv.slice(2);
 const cut = own.indexOf("--");
 const option = (name) => own[own.indexOf(name) + 1];
