@@ -18,6 +18,10 @@ pub enum Kind {
     Resources,
     /// `resources/templates/list`
     Templates,
+    /// `resources/directory/read` (SEP-2640)
+    Directory,
+    /// `skills/list` (SEP-2640). Each has the URI of a resource.
+    Skills,
 }
 
 impl Kind {
@@ -28,6 +32,8 @@ impl Kind {
             "prompts/list" => Self::Prompts,
             "resources/list" => Self::Resources,
             "resources/templates/list" => Self::Templates,
+            "resources/directory/read" => Self::Directory,
+            "skills/list" => Self::Skills,
             _ => return None,
         })
     }
@@ -37,8 +43,9 @@ impl Kind {
         match self {
             Self::Tools => "tools",
             Self::Prompts => "prompts",
-            Self::Resources => "resources",
+            Self::Resources | Self::Directory => "resources",
             Self::Templates => "resourceTemplates",
+            Self::Skills => "skills",
         }
     }
 
@@ -46,7 +53,7 @@ impl Kind {
     pub fn key(self) -> &'static str {
         match self {
             Self::Tools | Self::Prompts => "name",
-            Self::Resources => "uri",
+            Self::Resources | Self::Directory | Self::Skills => "uri",
             Self::Templates => "uriTemplate",
         }
     }

@@ -53,6 +53,7 @@ pub fn asked(frame: &Frame) -> Result<Vec<Asked>, Unclear> {
         "tasks",
         "prompts",
         "resources",
+        "skills",
         "completion",
         "subscriptions",
     ];

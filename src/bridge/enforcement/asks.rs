@@ -41,6 +41,8 @@ impl Enforcement {
             Kind::Prompts => "prompts/list",
             Kind::Resources => "resources/list",
             Kind::Templates => "resources/templates/list",
+            Kind::Directory => "resources/directory/read",
+            Kind::Skills => "skills/list",
         };
         let mut pages: Vec<(Option<String>, Frame)> = Vec::new();
         let mut cursor = None;

@@ -340,7 +340,9 @@ impl Enforcement {
             let decided = match kind {
                 Kind::Tools => self.access(&Asked::Tool(name)),
                 Kind::Prompts => self.access(&Asked::Prompt(name)),
-                Kind::Resources | Kind::Templates => self.access(&Asked::Resource(name)),
+                Kind::Resources | Kind::Templates | Kind::Directory | Kind::Skills => {
+                    self.access(&Asked::Resource(name))
+                }
             };
             would_hide += usize::from(decided.is_err());
             decided.is_ok() || self.rules.dry_run

@@ -175,7 +175,10 @@ fn kind_of(list: policy::Kind) -> Option<Kind> {
     match list {
         policy::Kind::Tools => Some(Kind::Tool),
         policy::Kind::Prompts => Some(Kind::Prompt),
-        policy::Kind::Resources | policy::Kind::Templates => None,
+        policy::Kind::Resources
+        | policy::Kind::Templates
+        | policy::Kind::Directory
+        | policy::Kind::Skills => None,
     }
 }
 

@@ -63,7 +63,9 @@ impl Sanitizer {
         if frame.is_error() {
             return self.member(frame, "error", method);
         }
-        if let Some(kind) = Kind::of(method) {
+        // A skill's description is part of a file of which the host knows the digest, and is compared with it (SEP-2640).
+        let is_verbatim = |kind: &Kind| *kind == Kind::Skills;
+        if let Some(kind) = Kind::of(method).filter(|kind| !is_verbatim(kind)) {
             return self.list(frame, kind);
         }
         let has = |name| frame.member_in("result", name).is_some();
@@ -213,8 +215,9 @@ impl Sanitizer {
         let what = match kind {
             Kind::Tools => "tool",
             Kind::Prompts => "prompt",
-            Kind::Resources => "resource",
+            Kind::Resources | Kind::Directory => "resource",
             Kind::Templates => "resource template",
+            Kind::Skills => "skill",
         };
         let mut notices = self.notices(&edits, what);
         for index in dropped {

@@ -22,7 +22,7 @@ impl Named {
         match kind {
             Kind::Tools => Self::Tool,
             Kind::Prompts => Self::Prompt,
-            Kind::Resources | Kind::Templates => Self::Resource,
+            Kind::Resources | Kind::Templates | Kind::Directory | Kind::Skills => Self::Resource,
         }
     }
 

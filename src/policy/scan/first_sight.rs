@@ -45,7 +45,7 @@ impl FirstSight {
         let slot = match kind {
             Kind::Tools => &mut self.tools,
             Kind::Prompts => &mut self.prompts,
-            Kind::Resources | Kind::Templates => return None,
+            Kind::Resources | Kind::Templates | Kind::Directory | Kind::Skills => return None,
         };
         let pages = slot.as_mut()?;
         if cursor.is_none() {
