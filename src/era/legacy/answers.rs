@@ -16,6 +16,9 @@ use crate::frame::{BridgeError, Frame, INTERNAL_ERROR, METHOD_NOT_FOUND, Outline
 /// Requests of the remote that may wait for a host that is not ready.
 const MAX_EARLY: usize = 256;
 
+/// Requests of the remote that are remembered until the host has answered them.
+const MAX_QUESTIONS: usize = 1024;
+
 /// The time for which a response that fits no request is held back, for one that fits better.
 const UNCLEAR: Duration = Duration::from_secs(10);
 /// Responses that may wait for that.
@@ -42,7 +45,12 @@ impl Legacy {
                     Frame::error(Some(id), INTERNAL_ERROR, "Too many requests at once.", None);
                 self.post_ours(refusal, Role::Host, actions);
             }
-            Outline::Request { .. } => actions.push(Action::Reply(frame)),
+            Outline::Request { id, .. } => {
+                if self.questions.len() < MAX_QUESTIONS {
+                    self.questions.insert(id.clone());
+                }
+                actions.push(Action::Reply(frame));
+            }
             Outline::Notification { .. } => self.on_notification(exchange, frame, actions),
         }
     }

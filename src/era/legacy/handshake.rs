@@ -221,6 +221,7 @@ impl Legacy {
     pub(super) fn on_session_lost(&mut self, session: Option<u64>, actions: &mut Vec<Action>) {
         if session.is_some() && session == self.session.named() {
             self.session.lose();
+            self.questions.clear();
             // Its standing stream would outlive it, and the next session would get none.
             if let Some(exchange) = self.listening.take() {
                 self.pending.remove(&exchange);

@@ -36,7 +36,10 @@ impl Legacy {
     fn dispatch(&mut self, queued: Queued, actions: &mut Vec<Action>) {
         match queued.frame.outline() {
             // An answer waits for nothing: the call it belongs to may be what everything else waits for.
-            Outline::Response { .. } => {
+            Outline::Response { id, .. } => {
+                if let Some(id) = id {
+                    self.questions.remove(id);
+                }
                 if self.gate.is_reopening() {
                     tracing::debug!(frame = ?queued.frame, "an answer for a session that is gone");
                 } else {
@@ -324,6 +327,7 @@ impl Relay for Legacy {
         open.sort_unstable();
         actions.extend(open.into_iter().map(Action::Close));
         self.lost.clear();
+        self.questions.clear();
         self.leave(actions);
     }
 

@@ -19,6 +19,10 @@ impl Legacy {
         frame: Frame,
         actions: &mut Vec<Action>,
     ) {
+        // Both sides count their ids: it may be a request of the server's own that it cancels.
+        if frame.cancels().is_some_and(|id| self.questions.remove(&id)) {
+            return actions.push(Action::Reply(frame));
+        }
         let Some((owner, mut pending)) = self
             .standing_of(exchange, &frame)
             .and_then(|owner| self.pending.remove_entry(&owner))

@@ -1,6 +1,6 @@
 //! The state of the relay, and frames on their way out.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use super::gate::Gate;
@@ -35,6 +35,8 @@ pub struct Legacy {
     pub(super) lost: HashMap<u64, Queued>,
     /// Requests that the server has ended and not answered, by the token of their timer.
     pub(super) ending: HashMap<u64, ExchangeId>,
+    /// Requests of the server that the host has not answered, by their ids: a cancellation may name one of them.
+    pub(super) questions: HashSet<Id>,
 }
 
 /// A frame of the host's that waits for the session.
@@ -99,6 +101,7 @@ impl Legacy {
             sse: SseState::for_transport(transport),
             lost: HashMap::new(),
             ending: HashMap::new(),
+            questions: HashSet::new(),
         }
     }
 
