@@ -24,6 +24,7 @@ mod drain; // end of file, signals, broken pipes, dead servers: each request is 
 mod early_initialize; // `initialize` answered while a user signs in
 mod era_detection; // revision chosen for a server, by its answers to the first question
 mod eras; // every transcript of fixtures/, played and recorded
+mod events; // streams of events and other requests that stand: silences, cuts, cursors; secrets of webhooks
 mod examples; // every example of the README, run
 mod fallback; // HTTP+SSE (2024-11-05), found or forced
 mod fidelity; // between the eras, members that no rule names arrive unchanged

@@ -227,6 +227,19 @@ mod tests {
         }
     }
 
+    // MCP 2025-03-26, basic
+    #[test]
+    fn a_request_that_stands_holds_up_no_other_of_its_batch() {
+        let stream = Frame::request(&Id::parse("1").unwrap(), "events/stream", None);
+        let mut inflight = Inflight::default();
+        inflight.open_batch(vec![Ok(stream), Ok(request("2"))]);
+        match inflight.close(answer("2")) {
+            Some(Written::Batch(answers)) => assert_eq!(answers.len(), 1),
+            other => panic!("{other:?}"),
+        }
+        assert!(matches!(inflight.close(answer("1")), Some(Written::One(_))));
+    }
+
     #[test]
     fn an_answer_that_waits_for_the_rest_of_its_batch_can_still_be_cancelled() {
         let mut inflight = Inflight::default();

@@ -202,3 +202,23 @@ impl Silence {
         Poll::Pending
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_response_that_may_be_silent_is_not_ended_by_its_silence() {
+        let longest = Duration::from_secs(5);
+        let is_lifted = Arc::new(AtomicBool::new(false));
+        let mut silence = Silence::of(longest, Some(Arc::clone(&is_lifted)));
+        poll_fn(|cx| silence.poll(cx)).await;
+        silence.end();
+        is_lifted.store(true, Ordering::Relaxed);
+        let hours = Duration::from_secs(7 * 3600);
+        let ended = time::timeout(hours, poll_fn(|cx| silence.poll(cx))).await;
+        assert!(ended.is_err());
+    }
+}
