@@ -11,7 +11,7 @@ import { newCounters, serve } from "../parties/tools-server.mjs";
 import { scopes } from "./authority.mjs";
 import { startGround } from "./ground.mjs";
 
-/// Starts an authority (with the options of `startAuthority`) and a server that it protects.
+/// Starts an authority (with the options of `startAuthority`) and a server that it protects, which `serve` may change.
 /// The tool `count` wants `mcp:write` beside `mcp:read`, so that there is something to step up to.
 export async function startProtected(t, options = {}) {
   const { authority, app, url } = await startGround(t, options);
@@ -50,7 +50,7 @@ export async function startProtected(t, options = {}) {
       resourceName: "outside",
     }),
   );
-  serve(app, { counters, guards });
+  (options.serve ?? serve)(app, { counters, guards });
   return { url: url.href, authority, counters };
 }
 
