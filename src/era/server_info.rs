@@ -16,6 +16,8 @@ pub(super) struct ServerInfo {
     pub(super) capabilities: Object,
     /// As JSON text.
     pub(super) instructions: Option<String>,
+    /// Tools may be called as tasks of 2025-11-25.
+    pub(super) calls_as_tasks: bool,
 }
 
 impl Default for ServerInfo {
@@ -25,6 +27,7 @@ impl Default for ServerInfo {
             identity: None,
             capabilities: Object::default(),
             instructions: None,
+            calls_as_tasks: false,
         }
     }
 }
@@ -40,18 +43,23 @@ pub(super) fn without_extension(capabilities: &mut Object, id: &str) {
 }
 
 impl ServerInfo {
-    /// Reads the result of `initialize`. Tasks of 2025-11-25 are left out: no pair passes them on.
+    /// Reads the result of `initialize`. The capabilities leave tasks of 2025-11-25 out: no pair passes them on.
     pub(super) fn from_initialize(result: &str) -> Self {
         let text = |name| member_of(result, name).map(str::to_owned);
         let mut capabilities =
             Object::read(&text("capabilities").unwrap_or_default()).unwrap_or_default();
-        capabilities.remove("tasks");
+        let tasks = capabilities.remove("tasks").unwrap_or_default();
+        let calls = ["requests", "tools", "call"]
+            .iter()
+            .try_fold(&*tasks, |inner, name| member_of(inner, name));
+        let calls_as_tasks = calls.is_some();
         without_extension(&mut capabilities, TASKS);
         Self {
             revision: MODERN,
             identity: text("serverInfo"),
             capabilities,
             instructions: text("instructions"),
+            calls_as_tasks,
         }
     }
 
@@ -69,6 +77,7 @@ impl ServerInfo {
             identity: identity.map(str::to_owned),
             capabilities: capabilities.unwrap_or_default(),
             instructions: result.get("instructions").map(str::to_owned),
+            calls_as_tasks: false,
         }
     }
 

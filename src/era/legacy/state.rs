@@ -105,6 +105,17 @@ impl Legacy {
         }
     }
 
+    /// Mints an exchange of another's.
+    pub(in crate::era) fn mint_exchange(&mut self) -> ExchangeId {
+        self.mint.exchange()
+    }
+
+    /// Returns the opening of the session that a request sent now belongs to; `None` where the server keeps no session
+    /// that it could lose.
+    pub(in crate::era) fn opening(&self) -> Option<u64> {
+        self.session.named()
+    }
+
     /// Returns an id that no request under way has.
     pub(super) fn fresh_id(&mut self) -> Id {
         loop {

@@ -4,8 +4,8 @@ use super::calls::{CallState, MultiRoundCalls};
 use super::outbox::{Outbox, Timer};
 use super::peers::Peers;
 use super::tasks::{Task, TaskStatus};
-use crate::era::error_reply;
-use crate::frame::{BridgeError, Frame, INTERNAL_ERROR, Object};
+use crate::era::{error_reply, task};
+use crate::frame::{BridgeError, Frame, Object};
 
 impl MultiRoundCalls {
     /// Takes a task as the answer to a call.
@@ -51,13 +51,7 @@ impl MultiRoundCalls {
         if matches!(call.state, CallState::Asking(_)) {
             return; // a user may take their time; with the answers, the call's begins anew
         }
-        self.fail_in_doubt(number, late, peers, out);
-    }
-
-    /// Fails a call whose work may go on at the server, or may be done.
-    fn fail_in_doubt(&mut self, number: u64, error: &BridgeError, peers: &Peers, out: &mut Outbox) {
-        let request = self.open.get(&number).map(|call| call.frame.clone());
-        let answer = request.and_then(|request| error_reply(&request, error));
+        let answer = error_reply(&call.frame, late);
         self.stop_task(number, peers, out);
         if let Some(answer) = answer {
             self.finish(number, answer, out);
@@ -164,38 +158,28 @@ impl MultiRoundCalls {
             }
             TaskStatus::Failed(error) => {
                 let words = call.task.as_ref().and_then(Task::words);
-                let frame = error.and_then(|error| {
-                    let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#);
-                    Frame::parse(&text).ok()
-                });
-                let failed = with_words("The server's task failed", words);
-                let frame =
-                    frame.unwrap_or_else(|| Frame::error(Some(&id), INTERNAL_ERROR, &failed, None));
-                self.finish(number, frame, out);
+                let answer = task::failed(&id, error.as_deref(), words);
+                self.finish(number, answer, out);
             }
             TaskStatus::Cancelled => {
                 let words = call.task.as_ref().and_then(Task::words);
-                let words = with_words("The server cancelled its task", words);
-                let error = BridgeError::new("cancelled", words);
-                self.finish(number, error.reply(&id), out);
+                let answer = task::cancelled(&id, words);
+                self.finish(number, answer, out);
             }
             TaskStatus::Unavailable => self.finish(number, frame.with_id(&id), out),
-            TaskStatus::Lost(error) => {
+            TaskStatus::Refused(error) => {
                 self.stop_task(number, peers, out);
                 self.finish(number, error.with_id(&id), out);
+            }
+            TaskStatus::Lost(error) => {
+                let answer = task::lost(&call.frame, &error);
+                self.stop_task(number, peers, out);
+                if let Some(answer) = answer {
+                    self.finish(number, answer, out);
+                }
             }
             TaskStatus::Bad(wrong) => self.fail_as_bad(number, &wrong, peers, out),
         }
         false
-    }
-}
-
-/// Returns a sentence that ends with what the server says in words, if it does.
-fn with_words(sentence: &str, words: Option<&str>) -> String {
-    let words = words.and_then(|words| serde_json::from_str::<String>(words).ok());
-    match words.filter(|words| !words.trim().is_empty()) {
-        Some(words) if words.ends_with(['.', '!', '?']) => format!("{sentence}: {words}"),
-        Some(words) => format!("{sentence}: {words}."),
-        None => format!("{sentence}."),
     }
 }

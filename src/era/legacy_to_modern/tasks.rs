@@ -6,14 +6,9 @@ use std::time::Duration;
 use super::outbox::{Outbox, OwnRequest};
 use super::peers::Peers;
 use super::shape::present;
+use crate::era::task::{MAX_FAILURES, PACE, error_says, is_ours, pace};
 use crate::frame::{Frame, Id, Object, string};
 
-/// The interval between polls when the server does not say, and the bounds of what it may say.
-const PACE_MILLIS: u64 = 1000;
-const QUICKEST_MILLIS: u64 = 100;
-const SLOWEST_MILLIS: u64 = 60_000;
-/// The most polls in a row that may fail in ways that pass.
-const MAX_FAILURES: u32 = 5;
 /// The most times that the host's answers are handed to a task, where the server does not take them.
 const MAX_UPDATES: u32 = 3;
 /// Questions that one task may ask in its life.
@@ -53,8 +48,10 @@ pub(super) enum TaskStatus {
     Cancelled,
     /// The server answers the poll with an error.
     Unavailable,
-    /// The task may go on at the server, and cannot be followed for this error.
+    /// The task may go on at the server, and cannot be followed for this error of the bridge's.
     Lost(Frame),
+    /// The server has refused the host's answers with this error, and still asks for them.
+    Refused(Frame),
     /// The server's answer breaks the protocol, in this way.
     Bad(String),
 }
@@ -68,7 +65,7 @@ impl Task {
         Some(Self {
             id: id.to_owned(),
             asked: HashSet::new(),
-            pace: pace(task, Duration::from_millis(PACE_MILLIS)),
+            pace: pace(task.get("pollIntervalMs"), PACE),
             failures: 0,
             words: present(task, "statusMessage").map(str::to_owned),
             answers: String::new(),
@@ -127,10 +124,9 @@ impl Task {
         let result = frame.object("result");
         let Some(result) = result.filter(|_| frame.member("error").is_none()) else {
             self.failures += 1;
-            let is_ours = error_says(frame, "source", r#""mcpipe""#);
             return if error_says(frame, "retryable", "true") && self.failures <= MAX_FAILURES {
                 TaskStatus::Working
-            } else if is_ours {
+            } else if is_ours(frame) {
                 TaskStatus::Lost(frame.clone())
             } else {
                 TaskStatus::Unavailable
@@ -139,7 +135,7 @@ impl Task {
         self.failures = 0;
         let nested = result.get("task").and_then(Object::read);
         let task = nested.unwrap_or(result);
-        self.pace = pace(&task, self.pace);
+        self.pace = pace(task.get("pollIntervalMs"), self.pace);
         self.words = present(&task, "statusMessage").map(str::to_owned);
         match task.get("status").and_then(string).as_deref() {
             Some("completed") => match present(&task, "result").and_then(Object::read) {
@@ -184,23 +180,14 @@ impl Task {
         let answers = Object::read(&self.answers).unwrap_or_default();
         let is_asked_still = answers.iter().any(|(key, _)| asked.get(key).is_some());
         match self.update_error.take() {
-            Some(error) if is_asked_still => {
-                let is_lost = error_says(&error, "source", r#""mcpipe""#);
-                match is_lost && self.updates < MAX_UPDATES {
-                    true => TaskStatus::AnswersLost(self.answers.clone()),
-                    false => TaskStatus::Lost(error),
-                }
-            }
+            Some(error) if is_asked_still => match is_ours(&error) {
+                true if self.updates < MAX_UPDATES => TaskStatus::AnswersLost(self.answers.clone()),
+                true => TaskStatus::Lost(error),
+                false => TaskStatus::Refused(error),
+            },
             _ => TaskStatus::Working,
         }
     }
-}
-
-/// Says whether the data of an error has that member with that value.
-fn error_says(frame: &Frame, name: &str, value: &str) -> bool {
-    let error = frame.object("error");
-    let data = error.and_then(|error| Object::read(error.get("data")?));
-    data.is_some_and(|data| data.get(name) == Some(value))
 }
 
 fn request(method: &str, params: &str, purpose: OwnRequest, peers: &Peers, out: &mut Outbox) -> Id {
@@ -209,13 +196,4 @@ fn request(method: &str, params: &str, purpose: OwnRequest, peers: &Peers, out: 
     let frame = peers.signed(&frame, None, true, |_| {});
     out.ask_server(id.clone(), frame, purpose);
     id
-}
-
-fn pace(task: &Object, otherwise: Duration) -> Duration {
-    let millis = task
-        .get("pollIntervalMs")
-        .and_then(|text| text.parse::<u64>().ok());
-    millis.map_or(otherwise, |millis| {
-        Duration::from_millis(millis.clamp(QUICKEST_MILLIS, SLOWEST_MILLIS))
-    })
 }

@@ -232,8 +232,8 @@ fn upgrade_result(frame: &Frame, id: &Id, method: &str, server: &ServerInfo) -> 
     })
 }
 
-/// Returns the tools without those that can only be called as tasks, and without what the others say about tasks.
-/// `None` where nothing needs to change.
+/// Returns the tools without what they say about tasks: whether one is called as a task is decided here. `None` where
+/// nothing needs to change.
 fn without_tasks(tools: &str) -> Option<String> {
     let tools: Vec<&RawValue> = serde_json::from_str(tools).ok()?;
     if !tools
@@ -242,19 +242,16 @@ fn without_tasks(tools: &str) -> Option<String> {
     {
         return None;
     }
-    let remaining = tools.into_iter().filter_map(|tool| {
-        let Some(execution) = member_of(tool.get(), "execution") else {
-            return Some(tool.get().to_owned());
-        };
-        if member_of(execution, "taskSupport") == Some(r#""required""#) {
-            tracing::debug!("a tool that can only be called as a task is hidden");
-            return None;
-        }
-        let mut tool = Object::read(tool.get())?;
-        tool.remove("execution");
-        Some(tool.text())
-    });
-    Some(format!("[{}]", remaining.collect::<Vec<_>>().join(",")))
+    let tools = tools
+        .into_iter()
+        .map(|tool| match Object::read(tool.get()) {
+            Some(mut object) if object.get("execution").is_some() => {
+                object.remove("execution");
+                object.text()
+            }
+            _ => tool.get().to_owned(),
+        });
+    Some(format!("[{}]", tools.collect::<Vec<_>>().join(",")))
 }
 
 fn upgrade_error(

@@ -325,7 +325,7 @@ fn what_is_the_envelopes_is_stripped_and_the_rest_arrives_as_it_left() {
 }
 
 #[test]
-fn results_are_completed_and_tasks_are_left_out() {
+fn results_are_completed_and_lose_what_they_say_of_tasks() {
     let mut rig = Rig::open();
     for method in [
         "tools/list",
@@ -356,7 +356,7 @@ fn results_are_completed_and_tasks_are_left_out() {
     rig.call(2, "tools/list", "", "");
     let post = rig.posted();
     rig.settles(&post, r#""result":{"tools":[{"name":"a","execution":{"taskSupport":"required"}},{"name":"b","execution":{"taskSupport":"optional"}},{"name":"c","n":1.0}]}"#);
-    let tools = json!([{"name": "b"}, {"name": "c", "n": 1.0}]);
+    let tools = json!([{"name": "a"}, {"name": "b"}, {"name": "c", "n": 1.0}]);
     assert_eq!(result(&rig.received_one())["tools"], tools);
 }
 

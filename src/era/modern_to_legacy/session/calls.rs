@@ -5,23 +5,20 @@
 //! tool logs, so dropping it would lose it. And because that stream is another connection, the message may arrive a
 //! moment after the answer it preceded; so the answer to a request that wants logs is held for that moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::input_required::{ParkedCalls, PendingQuestions, Retry, internal};
+use super::input_required::{LIFETIME, ParkedCalls, PendingQuestions, internal};
 use super::link::{Link, SessionRequest, SessionTimer};
 use super::log::LogLevel;
+use super::tasks::{self, CalledTask, TaskTools};
 use crate::era::Action;
-use crate::era::modern_to_legacy::capabilities::{capabilities, declares};
+use crate::era::modern_to_legacy::capabilities::capabilities;
 use crate::era::modern_to_legacy::shape::{self, UpgradedAnswer};
-use crate::era::protocol::may_ask_for_input;
+use crate::era::progress::Progress;
 use crate::era::server_info::ServerInfo;
-use crate::frame::{BridgeError, Frame, INVALID_PARAMS, Id, METHOD_NOT_FOUND};
+use crate::frame::{BridgeError, Frame, Id};
 
-/// The time for which more questions are waited for before the first is put.
-const GATHERING: Duration = Duration::from_millis(30);
-/// The time for which a parked call waits for its host: a user may have to read, think and fill in a form.
-const LIFETIME: Duration = Duration::from_secs(600);
 /// The time for which an answer waits for logs that were sent before it on another connection.
 const LATE: Duration = Duration::from_millis(20);
 
@@ -29,8 +26,11 @@ const LATE: Duration = Duration::from_millis(20);
 pub(super) struct ParkableCalls {
     /// The oldest first, by the number in its id.
     pub(super) open: BTreeMap<u64, ParkableCall>,
-    parked: ParkedCalls,
-    level: LogLevel,
+    pub(super) parked: ParkedCalls,
+    pub(super) level: LogLevel,
+    pub(super) task_tools: TaskTools,
+    /// Calls that the host waits for no more, and whose tasks the server has not named yet.
+    pub(super) abandoned: BTreeSet<u64>,
 }
 
 /// A request of the host's that the server has.
@@ -41,17 +41,23 @@ pub(super) struct ParkableCall {
     /// A notification has shown that the request stands.
     pub(super) is_marked: bool,
     /// As the host wrote it.
-    frame: Frame,
+    pub(super) frame: Frame,
     /// The host's progress token, as JSON text.
-    token: Option<String>,
-    level: Option<usize>,
+    pub(super) token: Option<String>,
+    /// The progress that the host knows.
+    pub(super) progress: Progress,
+    /// The task, for a call that is made as one.
+    pub(super) task: Option<CalledTask>,
+    /// The server's answer to the call that was none.
+    pub(super) refusal: Option<Frame>,
+    pub(super) level: Option<usize>,
     /// The capabilities that this request declared.
-    capabilities: String,
+    pub(super) capabilities: String,
     /// The request, held until the server has taken a log level.
-    held: Option<Frame>,
-    questions: PendingQuestions,
+    pub(super) held: Option<Frame>,
+    pub(super) questions: PendingQuestions,
     /// The answer that came while it was parked, or that waits for logs.
-    answer: Option<Frame>,
+    pub(super) answer: Option<Frame>,
 }
 
 impl ParkableCalls {
@@ -61,11 +67,13 @@ impl ParkableCalls {
             open: BTreeMap::new(),
             parked: ParkedCalls::new(seed),
             level: LogLevel::default(),
+            task_tools: TaskTools::default(),
+            abandoned: BTreeSet::new(),
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.open.is_empty() && self.parked.is_empty()
+        self.open.is_empty() && self.parked.is_empty() && self.abandoned.is_empty()
     }
 
     /// Says whether a call is parked under this handle.
@@ -73,8 +81,19 @@ impl ParkableCalls {
         self.parked.contains(handle)
     }
 
-    pub(super) fn remove(&mut self, number: u64, link: &mut Link) -> Option<ParkableCall> {
+    /// Takes over what another session has learnt of the same server.
+    pub(super) fn learn_from(&mut self, other: &Self) {
+        self.task_tools.join(&other.task_tools);
+    }
+
+    pub(super) fn remove(
+        &mut self,
+        number: u64,
+        link: &mut Link,
+        actions: &mut Vec<Action>,
+    ) -> Option<ParkableCall> {
         link.unfollow(number);
+        link.end_limit(number, actions);
         self.open.remove(&number)
     }
 }
@@ -96,6 +115,11 @@ impl ParkableCalls {
             let error = BridgeError::new("bad_request", words);
             return actions.push(Action::Reply(error.reply(id)));
         };
+        let is_task = server.calls_as_tasks && self.task_tools.are_called_by(frame);
+        let request = match is_task {
+            true => tasks::as_task(&request),
+            false => request,
+        };
         let level = shape::level(frame).filter(|_| server.has_logging());
         let waits = level.is_some();
         let call = ParkableCall {
@@ -104,6 +128,9 @@ impl ParkableCalls {
             is_marked: false,
             frame: frame.clone(),
             token: shape::progress_token(frame).map(str::to_owned),
+            progress: Progress::default(),
+            task: is_task.then(CalledTask::default),
+            refusal: None,
             level,
             capabilities: capabilities(frame).to_owned(),
             held: waits.then(|| request.clone()),
@@ -157,20 +184,23 @@ impl ParkableCalls {
     }
 
     /// Tells the server to stop, and that its questions will not be answered.
-    fn stop(
+    pub(super) fn stop(
         &mut self,
         number: u64,
         reason: Option<&str>,
         link: &mut Link,
         actions: &mut Vec<Action>,
     ) {
-        let Some(mut call) = self.remove(number, link) else {
+        let is_held = |call: &ParkableCall| call.held.is_some();
+        let is_task =
+            !self.open.get(&number).is_some_and(is_held) && self.stop_task(number, link, actions);
+        let Some(mut call) = self.remove(number, link, actions) else {
             return;
         };
         for answer in call.questions.decline() {
             link.send(answer, actions);
         }
-        if call.held.is_none() && call.answer.is_none() {
+        if call.held.is_none() && call.answer.is_none() && !is_task {
             let reason = reason
                 .map(|reason| format!(r#","reason":{reason}"#))
                 .unwrap_or_default();
@@ -191,9 +221,24 @@ impl ParkableCalls {
         link: &mut Link,
         actions: &mut Vec<Action>,
     ) {
+        if let Some(answer) = self.take_for_task(number, frame, server, link, actions) {
+            self.answer(number, answer, server, link, actions);
+        }
+    }
+
+    /// Takes the server's answer to a call.
+    pub(super) fn answer(
+        &mut self,
+        number: u64,
+        frame: Frame,
+        server: &ServerInfo,
+        link: &mut Link,
+        actions: &mut Vec<Action>,
+    ) {
         let Some(call) = self.open.get_mut(&number) else {
             return;
         };
+        call.task = None;
         let is_parked = call.host.is_none();
         let may_have_logs_behind_it =
             call.level.is_some() && call.answer.is_none() && link.has_stream();
@@ -203,7 +248,7 @@ impl ParkableCalls {
             if !is_parked {
                 link.set_timer(LATE, SessionTimer::Late(number), actions);
             }
-        } else if let Some(call) = self.remove(number, link) {
+        } else if let Some(call) = self.remove(number, link, actions) {
             self.finish(&call, &frame, server, link, actions);
         }
     }
@@ -216,7 +261,7 @@ impl ParkableCalls {
         link: &mut Link,
         actions: &mut Vec<Action>,
     ) {
-        let Some(mut call) = self.remove(number, link) else {
+        let Some(mut call) = self.remove(number, link, actions) else {
             return; // cancelled meanwhile
         };
         if let Some(answer) = call.answer.take() {
@@ -234,6 +279,9 @@ impl ParkableCalls {
         actions: &mut Vec<Action>,
     ) {
         let Some(id) = &call.host else { return };
+        if &*call.method == "tools/list" {
+            self.task_tools.learn(frame);
+        }
         match shape::upgrade(frame, id, &call.method, &call.capabilities, server) {
             UpgradedAnswer::Plain(frame) => actions.push(Action::Reply(frame)),
             UpgradedAnswer::VisitFirst(_) if self.parked.is_full() => {
@@ -249,15 +297,19 @@ impl ParkableCalls {
         }
     }
 
-    pub(super) fn on_progress(&self, frame: &Frame, link: &Link, actions: &mut Vec<Action>) {
-        let token = frame
+    pub(super) fn on_progress(&mut self, frame: &Frame, link: &Link, actions: &mut Vec<Action>) {
+        let call = frame
             .param("progressToken")
             .and_then(Id::parse)
             .as_ref()
             .and_then(|id| link.number_of(id))
-            .and_then(|number| self.open.get(&number))
-            .filter(|call| call.host.is_some())
-            .and_then(|call| call.token.as_deref());
+            .and_then(|number| self.open.get_mut(&number))
+            .filter(|call| call.host.is_some());
+        let Some(call) = call else { return };
+        // Numbers that do not grow are for the host to judge.
+        let passed = call.progress.passed(frame);
+        let frame = passed.as_ref().unwrap_or(frame);
+        let token = call.token.as_deref();
         let frame = token.and_then(|token| shape::with_progress_token(frame, token));
         actions.extend(frame.map(Action::Reply));
     }
@@ -271,179 +323,5 @@ impl ParkableCalls {
                 && call.host.is_some()
                 && call.level.is_some_and(|wanted| rank >= Some(wanted))
         })
-    }
-}
-
-/// Questions of the server.
-impl ParkableCalls {
-    /// Takes a request of the server's.
-    pub(super) fn on_server_request(
-        &mut self,
-        frame: &Frame,
-        link: &mut Link,
-        actions: &mut Vec<Action>,
-    ) {
-        let (Some(id), Some(method)) = (frame.id(), frame.method()) else {
-            return;
-        };
-        if method == "ping" {
-            return link.send(Frame::result(id, "{}"), actions);
-        }
-        if let Err(refusal) = self.take_question(frame, id, method, link, actions) {
-            link.send(refusal, actions);
-        }
-    }
-
-    /// Adds a question to the call that carries it, or returns the server's refusal.
-    fn take_question(
-        &mut self,
-        frame: &Frame,
-        id: &Id,
-        method: &str,
-        link: &mut Link,
-        actions: &mut Vec<Action>,
-    ) -> Result<(), Frame> {
-        let refuse = |code, words: &str| Err(Frame::error(Some(id), code, words, None));
-        let Some((capability, part)) = shape::needs(frame) else {
-            let words = format!("{method} cannot be asked of this host.");
-            return refuse(METHOD_NOT_FOUND, &words);
-        };
-        let carriers = self.carriers(link);
-        if carriers.is_empty() {
-            let words = "The host can only be asked while it calls, gets or reads something.";
-            return refuse(INVALID_PARAMS, words);
-        }
-        let fits = |number: &&u64| {
-            let call = self.open.get(number);
-            call.is_some_and(|call| declares(&call.capabilities, capability, part))
-        };
-        let Some(&number) = carriers.iter().find(fits) else {
-            let words = format!("The host has not declared {capability} for this.");
-            return refuse(METHOD_NOT_FOUND, &words);
-        };
-        let Some(call) = self.open.get_mut(&number) else {
-            return Ok(());
-        };
-        if self.parked.is_full() && call.host.is_some() || call.questions.is_full() {
-            return Err(internal(id, "Too many questions at once."));
-        }
-        let is_first = call.questions.is_empty() && call.host.is_some();
-        call.questions
-            .add(id, method, frame.member("params"), capability);
-        if is_first {
-            link.set_timer(GATHERING, SessionTimer::Ask(number), actions);
-        }
-        Ok(())
-    }
-
-    /// Returns the calls that could carry a question that has just arrived, the best first. On a call's own stream only
-    /// that call; elsewhere any, those whose host still waits before the parked.
-    fn carriers(&self, link: &Link) -> Vec<u64> {
-        let may_carry = |number: u64, call: &ParkableCall| {
-            may_ask_for_input(&call.method) && link.is_posted(number) && call.answer.is_none()
-        };
-        let mut open = self.open.iter();
-        if let Some((&number, call)) = open.find(|(number, _)| link.is_received_on(**number)) {
-            let is_it = may_carry(number, call);
-            return is_it.then_some(number).into_iter().collect();
-        }
-        let mut carriers: Vec<_> = self
-            .open
-            .iter()
-            .filter(|(number, call)| may_carry(**number, call))
-            .map(|(&number, call)| (call.host.is_none(), number))
-            .collect();
-        carriers.sort_unstable();
-        carriers.into_iter().map(|(_, number)| number).collect()
-    }
-
-    /// Answers a call with what the server has asked for its sake, and parks it.
-    pub(super) fn ask(
-        &mut self,
-        number: u64,
-        server: &ServerInfo,
-        link: &mut Link,
-        actions: &mut Vec<Action>,
-    ) {
-        let Some(call) = self.open.get_mut(&number) else {
-            return;
-        };
-        if call.questions.is_empty() {
-            return; // withdrawn
-        }
-        let Some(id) = call.host.take() else { return };
-        let handle = self.parked.park(&call.frame, Some(number), link.number());
-        let result = server.input_required(&call.questions.input_requests(), &handle);
-        actions.push(Action::Reply(Frame::result(&id, &result)));
-        link.set_timer(LIFETIME, SessionTimer::Expire(handle), actions);
-    }
-
-    /// Takes the retry of a parked call, which goes on under its new id.
-    pub(super) fn retry(
-        &mut self,
-        frame: &Frame,
-        id: &Id,
-        server: &ServerInfo,
-        link: &mut Link,
-        actions: &mut Vec<Action>,
-    ) {
-        let Retry { number, responses } = match self.parked.take_retried(frame) {
-            Ok(retry) => retry,
-            Err(words) => {
-                let refusal = Frame::error(Some(id), INVALID_PARAMS, words, None);
-                return actions.push(Action::Reply(refusal));
-            }
-        };
-        let Some(number) = number else {
-            return self.send(frame, id, server, link, actions);
-        };
-        let Some(call) = self.open.get_mut(&number) else {
-            let words = "The call is over.";
-            return actions.push(Action::Reply(internal(id, words)));
-        };
-        call.host = Some(id.clone());
-        call.token = shape::progress_token(frame).map(str::to_owned);
-        call.level = shape::level(frame).filter(|_| server.has_logging());
-        capabilities(frame).clone_into(&mut call.capabilities);
-        if call.answer.is_some() {
-            return self.finish_answered(number, server, link, actions);
-        }
-        for answer in call.questions.answer(responses) {
-            link.send(answer, actions);
-        }
-        self.ask(number, server, link, actions);
-    }
-
-    /// Withdraws a question that the server has cancelled.
-    pub(super) fn withdraw(&mut self, id: &Id) {
-        for call in self.open.values_mut() {
-            call.questions.withdraw(id);
-        }
-    }
-
-    /// Gives up a parked call that the host has not come back for.
-    pub(super) fn expire(&mut self, handle: &str, link: &mut Link, actions: &mut Vec<Action>) {
-        if let Some(number) = self.parked.take(handle) {
-            tracing::debug!("a parked call was never asked for again");
-            self.stop(
-                number,
-                Some(r#""the host did not come back""#),
-                link,
-                actions,
-            );
-        }
-    }
-
-    /// Ends all questions when the host has gone: no call of its will be made again, and what it still waits for must
-    /// do without its answers.
-    pub(super) fn on_host_gone(&mut self, link: &mut Link, actions: &mut Vec<Action>) {
-        for handle in self.parked.handles() {
-            self.expire(&handle, link, actions);
-        }
-        for call in self.open.values_mut() {
-            for answer in call.questions.decline() {
-                link.send(answer, actions);
-            }
-        }
     }
 }

@@ -4,6 +4,7 @@
 //! The server sees a call that takes its time, the host one that takes several.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,6 +13,8 @@ use sha2::{Digest, Sha256};
 use crate::era::modern_to_legacy::shape;
 use crate::frame::{Frame, INTERNAL_ERROR, Id, Object, member_of};
 
+/// The time for which a parked call waits for its host: a user may have to read, think and fill in a form.
+pub(super) const LIFETIME: Duration = Duration::from_secs(600);
 /// Parked calls at once. Hosts may leave calls parked for good, so there must be an end.
 const MAX_PARKED: usize = 64;
 /// Questions that one call may have open.

@@ -7,8 +7,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::era::{Action, Arrival, ExchangeId, Legacy, Mint, Relay, Transport};
-use crate::frame::{Frame, Id};
+use crate::era::{Action, Arrival, CallLimit, ExchangeId, Legacy, Mint, Relay, Transport};
+use crate::frame::{BridgeError, Frame, Id};
 
 /// Each session counts in a range of its own, so that the number of an exchange or a timer names its session.
 pub(in crate::era::modern_to_legacy) const RANGE: u32 = 36;
@@ -33,6 +33,8 @@ pub(super) struct Link {
     /// The exchanges of the host's requests, by the number in their ids; none before the request is posted.
     exchanges: HashMap<u64, Option<ExchangeId>>,
     timers: HashMap<u64, SessionTimer>,
+    /// The exchange that is given up when the time of a call has passed, by the number of the call.
+    limits: HashMap<u64, ExchangeId>,
     /// The standing stream, on which the server speaks unasked.
     stream: Option<ExchangeId>,
     /// The exchange of the arrival that is being dealt with.
@@ -45,14 +47,24 @@ pub(super) enum SessionRequest {
     Level,
     /// To subscribe or to unsubscribe.
     Watch(String),
+    /// The status of the task that the call of that number has become.
+    TaskStatus(u64),
+    /// The result of that task.
+    TaskResult(u64),
+    /// A request whose answer is not waited for.
+    Unawaited,
 }
 
 impl SessionRequest {
-    /// Returns the longest time for the answer: a request that only mcpipe waits for, only mcpipe would ever give up.
-    fn patience(&self) -> Duration {
+    /// Returns the longest time for the answer: a request that only mcpipe waits for, only mcpipe would ever give up. The
+    /// result of a task is waited for as long as the task takes.
+    fn patience(&self) -> Option<Duration> {
         match self {
-            Self::Initialize => OPENING_PATIENCE,
-            Self::Level | Self::Watch(_) => OUR_PATIENCE,
+            Self::Initialize => Some(OPENING_PATIENCE),
+            Self::Level | Self::Watch(_) | Self::TaskStatus(_) | Self::Unawaited => {
+                Some(OUR_PATIENCE)
+            }
+            Self::TaskResult(_) => None,
         }
     }
 }
@@ -65,6 +77,8 @@ pub(super) enum SessionTimer {
     Expire(String),
     /// Hand over an answer that waited for what was said before it.
     Late(u64),
+    /// Ask for the status of a call's task.
+    Poll(u64),
     /// Open the session again for the sake of subscriptions.
     Mend,
     /// A timer of the relay, by its own token.
@@ -81,6 +95,7 @@ impl Link {
             own_requests: HashMap::new(),
             exchanges: HashMap::new(),
             timers: HashMap::new(),
+            limits: HashMap::new(),
             stream: None,
             receiving: None,
         }
@@ -115,18 +130,19 @@ impl Link {
         }
     }
 
-    /// Sends a request of our own.
+    /// Sends a request of our own, and returns its number.
     pub(super) fn ask(
         &mut self,
         purpose: SessionRequest,
         method: &str,
         params: &str,
         actions: &mut Vec<Action>,
-    ) {
+    ) -> u64 {
         let number = self.number();
         self.own_requests.insert(number, purpose);
         let request = Frame::request(&self.id_of(number), method, Some(params));
         self.send(request, actions);
+        number
     }
 
     /// Takes the purpose of a request of our own that is answered.
@@ -170,13 +186,44 @@ impl Link {
         actions: &mut Vec<Action>,
     ) {
         let token = self.number();
-        let is_retry = matches!(timer, SessionTimer::Mend);
+        let is_retry = matches!(timer, SessionTimer::Mend | SessionTimer::Poll(_));
         self.timers.insert(token, timer);
         actions.push(Action::SetTimer {
             after,
             token,
             is_retry,
         });
+    }
+
+    /// Begins the time of a call, or begins it anew.
+    pub(super) fn limit(&mut self, number: u64, call: &Frame, actions: &mut Vec<Action>) {
+        self.end_limit(number, actions);
+        let exchange = self.relay.mint_exchange();
+        self.limits.insert(number, exchange);
+        let call = call.clone();
+        actions.push(Action::Limit(CallLimit { exchange, call }));
+    }
+
+    /// Lets the time of a call count no more.
+    pub(super) fn end_limit(&mut self, number: u64, actions: &mut Vec<Action>) {
+        actions.extend(self.limits.remove(&number).map(Action::Close));
+    }
+
+    /// Takes an arrival that is the end of a call's time, and returns the number of the call and the error for it.
+    pub(super) fn take_limit(
+        &mut self,
+        exchange: ExchangeId,
+        arrival: &Arrival,
+    ) -> Option<(u64, BridgeError)> {
+        let Arrival::GivenUp(late) = arrival else {
+            return None;
+        };
+        let mut limits = self.limits.iter();
+        let number = limits
+            .find(|(_, limit)| **limit == exchange)
+            .map(|(number, _)| *number)?;
+        self.limits.remove(&number);
+        Some((number, late.clone()))
     }
 
     /// Takes the purpose of a timer that has fired.
@@ -219,11 +266,16 @@ impl Link {
             Action::Post(mut post) => {
                 let id = post.frame.id().filter(|_| post.frame.is_request());
                 if let Some(number) = id.and_then(|id| self.number_of(id)) {
-                    if let Some(exchange) = self.exchanges.get_mut(&number) {
+                    let own = self.own_requests.get(&number);
+                    // What the server asks on the stream of the result, it asks for the sake of the call.
+                    let call = match own {
+                        Some(SessionRequest::TaskResult(call)) => *call,
+                        _ => number,
+                    };
+                    if let Some(exchange) = self.exchanges.get_mut(&call) {
                         *exchange = Some(post.exchange);
                     }
-                    let own = self.own_requests.get(&number);
-                    post.patience = own.map(SessionRequest::patience).or(post.patience);
+                    post.patience = own.and_then(SessionRequest::patience).or(post.patience);
                 }
                 actions.push(Action::Post(post));
             }

@@ -15,7 +15,10 @@ mod input_required;
 mod link;
 mod listen;
 mod log;
+mod questions;
 mod standing;
+mod task_calls;
+mod tasks;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -199,6 +202,11 @@ impl SessionTranslation {
         arrival: Arrival,
         actions: &mut Vec<Action>,
     ) {
+        if let Some((number, late)) = self.link.take_limit(exchange, &arrival) {
+            return self
+                .calls
+                .on_limit(number, &late, &self.server, &mut self.link, actions);
+        }
         let done = self.link.receive(exchange, arrival);
         self.carry_out(done, actions);
         self.link.end_receive();
@@ -250,6 +258,16 @@ impl SessionTranslation {
             Some(SessionRequest::Watch(uri)) => {
                 subscriptions.on_watch_response(&uri, &frame, link, actions);
             }
+            Some(SessionRequest::TaskStatus(call)) => {
+                calls.on_poll_response(call, &frame, server, link, actions);
+            }
+            Some(SessionRequest::TaskResult(call)) => {
+                if let Some(answer) = calls.on_result_response(call, &frame, server, link, actions)
+                {
+                    calls.answer(call, answer, server, link, actions);
+                }
+            }
+            Some(SessionRequest::Unawaited) => {}
             None => {
                 let frame = calls.marked(number, frame, link);
                 calls.on_response(number, frame, server, link, actions);
@@ -288,8 +306,12 @@ impl SessionTranslation {
                     self.calls.withdraw(&id);
                 }
             }
+            "notifications/tasks/status" => {
+                self.calls
+                    .on_status_notification(&frame, &self.server, &mut self.link, actions);
+            }
             // A modern host learns this by asking again.
-            "notifications/elicitation/complete" | "notifications/tasks/status" => {}
+            "notifications/elicitation/complete" => {}
             "notifications/resources/updated" => self.subscriptions.publish(&frame, actions),
             method if subscriptions::changed_list(method).is_some() => {
                 self.subscriptions.publish(&frame, actions);
@@ -319,6 +341,7 @@ impl SessionTranslation {
             Some(SessionTimer::Late(number)) => {
                 calls.finish_answered(number, server, link, actions);
             }
+            Some(SessionTimer::Poll(number)) => calls.poll(number, link, actions),
             Some(SessionTimer::Mend) => subscriptions.mend(link, actions),
             Some(SessionTimer::Relay(token)) => {
                 let mut done = Vec::new();
@@ -333,6 +356,7 @@ impl SessionTranslation {
     pub(super) fn take_over(&mut self, old: &mut Self, actions: &mut Vec<Action>) {
         self.subscriptions
             .adopt(&mut old.subscriptions, &mut self.link, actions);
+        self.calls.learn_from(&old.calls);
         for frame in old.handshake.take_held() {
             self.on_host_message(frame, actions);
         }
@@ -358,6 +382,7 @@ impl SessionTranslation {
 
     /// Ends what is open, as the last thing before the bridge leaves.
     pub(super) fn leave(&mut self, actions: &mut Vec<Action>) {
+        self.calls.leave(&mut self.link, actions);
         self.link.relay.leave(actions);
     }
 

@@ -48,7 +48,10 @@ impl ParkableCalls {
     ) -> bool {
         let number = link.number_of(id);
         let stands = |number: &u64| self.open.get(number).is_some_and(ParkableCall::stands);
-        let Some(call) = number.filter(stands).and_then(|it| self.remove(it, link)) else {
+        let Some(call) = number
+            .filter(stands)
+            .and_then(|it| self.remove(it, link, actions))
+        else {
             return false;
         };
         if let Some(own) = call.host {
@@ -64,7 +67,7 @@ impl ParkableCalls {
         let stand = self.open.iter().filter(|(_, call)| call.stands());
         let stand: Vec<u64> = stand.map(|(number, _)| *number).collect();
         for number in stand {
-            let call = self.remove(number, link);
+            let call = self.remove(number, link, actions);
             actions.extend(call.and_then(|call| call.host).map(Action::Cancelled));
         }
     }
