@@ -12,6 +12,7 @@ use crate::bridge::credentials::still_challenged;
 use crate::bridge::exchanges::Exchanges;
 use crate::bridge::outstanding::Brought;
 use crate::bridge::retry::{ResumePoint, Streak};
+use crate::era::protocol::waits_for_work;
 use crate::era::{Arrival, ExchangeId, HttpError, Post};
 use crate::frame::{BridgeError, Frame, Parsed, Stage};
 use crate::remote::{Answer, Events, Progress, Remote, TransportError, Verb};
@@ -43,12 +44,14 @@ pub(super) enum Followed {
 }
 
 impl Followed {
-    fn without_answer(last: Arrival, brought: &Brought<'_>) -> Self {
+    fn without_answer(last: Arrival, brought: &Brought<'_>, post: &Post) -> Self {
         let is_cut = match &last {
             Arrival::Failed(error) => error.kind == "cut",
             _ => true,
         };
-        match is_cut && brought.is_nothing() {
+        // What came while work was waited for is not said again to a request that waits for the rest of it.
+        let waits = post.frame.method().is_some_and(waits_for_work);
+        match is_cut && (waits || brought.is_nothing()) {
             true => Self::Lost(last),
             false => Self::Over(last),
         }
@@ -105,7 +108,7 @@ impl<R: Remote> Exchanges<R> {
                     }
                     None => ended(&brought),
                 };
-                return Followed::without_answer(last, &brought);
+                return Followed::without_answer(last, &brought, post);
             }
             progress.set(Stage::Rest);
             let losses = streak.lost();
@@ -135,7 +138,7 @@ impl<R: Remote> Exchanges<R> {
                 }
                 Resumed::Impossible(why) => {
                     let last = Arrival::Failed(with_unusable(why, &brought));
-                    return Followed::without_answer(last, &brought);
+                    return Followed::without_answer(last, &brought, post);
                 }
             };
             streak.opened();

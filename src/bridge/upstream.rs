@@ -30,6 +30,8 @@ const MAX_SENDS: u32 = 4;
 const ANSWER_TURN: Duration = Duration::from_millis(500);
 /// The time after which a request is not sent again by itself.
 const REPEATING: Duration = Duration::from_secs(30);
+/// The time for which a request that waits for work has stood, so that its loss is not one in a row.
+const STOOD: Duration = Duration::from_secs(10);
 
 /// The place of a request among those under way, until the request is over or stands.
 type Place<'a> = Mutex<Option<SemaphorePermit<'a>>>;
@@ -199,10 +201,15 @@ impl<R: Remote> Exchanges<R> {
         }
         let mut losses = 0;
         loop {
+            let begun = Instant::now();
             let last = match self.post_once(post, arrivals, progress).await {
                 Followed::Lost(last) => last,
                 followed => return followed,
             };
+            // A proxy on the way ends a response that says nothing for a while.
+            if is_of(post, waits_for_work) && begun.elapsed() >= STOOD {
+                losses = 0;
+            }
             losses += 1;
             if progress.is_standing() || !may_send_twice(post) || losses >= MAX_SENDS {
                 return Followed::Over(last);

@@ -14,6 +14,7 @@ mod retry;
 mod standing;
 mod state;
 mod subscription;
+mod task_states;
 #[cfg(test)]
 mod tests;
 
@@ -238,37 +239,9 @@ impl Modern {
             None => {}
         }
     }
-}
 
-impl Relay for Modern {
-    fn pair(&self) -> Pair {
-        Pair::Modern
-    }
-
-    fn on_host_message(&mut self, frame: Frame, actions: &mut Vec<Action>) {
-        match frame.outline() {
-            Outline::Response { .. } => {
-                tracing::debug!(?frame, "an answer to a remote that asks nothing");
-            }
-            Outline::Notification { .. } => match frame.cancels() {
-                Some(id) => self.cancel(&id, actions),
-                None => {
-                    self.post(frame, None, false, actions);
-                }
-            },
-            Outline::Request { method, .. } => {
-                if let Some(version) = headers::version(&frame) {
-                    self.version = Some(version);
-                }
-                if &**method == "subscriptions/listen" {
-                    return self.listen(frame, true, actions);
-                }
-                self.ask(frame, None, true, actions);
-            }
-        }
-    }
-
-    fn on_arrival(&mut self, exchange: ExchangeId, arrival: Arrival, actions: &mut Vec<Action>) {
+    /// Takes what an exchange brought.
+    fn take_arrival(&mut self, exchange: ExchangeId, arrival: Arrival, actions: &mut Vec<Action>) {
         match arrival {
             Arrival::Opened(_) | Arrival::Endpoint(_) => {}
             Arrival::Frame(frame) => self.on_server_message(exchange, frame, actions),
@@ -300,11 +273,48 @@ impl Relay for Modern {
             }
         }
     }
+}
+
+impl Relay for Modern {
+    fn pair(&self) -> Pair {
+        Pair::Modern
+    }
+
+    fn on_host_message(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+        match frame.outline() {
+            Outline::Response { .. } => {
+                tracing::debug!(?frame, "an answer to a remote that asks nothing");
+            }
+            Outline::Notification { .. } => match frame.cancels() {
+                Some(id) => self.cancel(&id, actions),
+                None => {
+                    self.post(frame, None, false, actions);
+                }
+            },
+            Outline::Request { method, .. } => {
+                if let Some(version) = headers::version(&frame) {
+                    self.version = Some(version);
+                }
+                if &**method == "subscriptions/listen" {
+                    return self.listen(frame, true, actions);
+                }
+                self.ask(frame, None, true, actions);
+            }
+        }
+    }
+
+    fn on_arrival(&mut self, exchange: ExchangeId, arrival: Arrival, actions: &mut Vec<Action>) {
+        let before = actions.len();
+        self.take_arrival(exchange, arrival, actions);
+        self.settle_tasks(before, actions);
+    }
 
     fn on_timer(&mut self, token: u64, actions: &mut Vec<Action>) {
+        let before = actions.len();
         self.on_retry_timer(token, actions);
         self.on_listen_timer(token, actions);
         self.on_ending_timer(token, actions);
+        self.settle_tasks(before, actions);
     }
 
     /// Requests of the host that are not with the server at the moment.
@@ -329,6 +339,7 @@ impl Relay for Modern {
         open.sort_unstable();
         actions.extend(open.into_iter().map(Action::Close));
         self.waiting.clear();
+        self.asked_tasks.clear();
         self.ending.clear();
         self.subscriptions = Subscriptions::default();
     }

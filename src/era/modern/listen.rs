@@ -94,6 +94,7 @@ impl Modern {
     /// Takes it off the books, and its stream with it.
     fn drop_listen(&mut self, key: u64, actions: &mut Vec<Action>) -> Option<Subscription> {
         let subscription = self.subscriptions.0.remove(&key)?;
+        self.forget_tasks_of(key, actions);
         if let Some(exchange) = subscription.exchange
             && self.open.remove(&exchange).is_some()
         {
@@ -124,7 +125,7 @@ impl Modern {
     }
 
     /// Ends it towards the host as stdio does (MCP 2026-07-28, basic/patterns/subscriptions).
-    fn end_listen(&mut self, key: u64, reason: &str, actions: &mut Vec<Action>) {
+    pub(super) fn end_listen(&mut self, key: u64, reason: &str, actions: &mut Vec<Action>) {
         if let Some(Subscription { own, .. }) = self.drop_listen(key, actions) {
             tracing::info!(id = %own, reason, "a subscription ended");
             let params = format!(r#"{{"requestId":{own},"reason":{}}}"#, Value::from(reason));
@@ -157,8 +158,11 @@ impl Modern {
                 if !subscription.is_acknowledged {
                     tracing::debug!(?method, "before the acknowledgement");
                 }
-                let frame = subscription.marked(&frame, "params");
-                actions.push(Action::Reply(frame));
+                let told = subscription.marked(&frame, "params");
+                if method == Some("notifications/tasks") {
+                    self.on_task_told(key, &frame, actions);
+                }
+                actions.push(Action::Reply(told));
             }
         }
     }
@@ -210,6 +214,7 @@ impl Modern {
         });
         self.tools.list_changed();
         actions.extend(notices.into_iter().map(Action::Reply));
+        self.ask_for_tasks(key, actions);
     }
 
     /// Takes the result with which the server ends a subscription in good order.

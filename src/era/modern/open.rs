@@ -114,6 +114,15 @@ impl LostRequest {
     }
 }
 
+/// A request for the state of a task.
+#[derive(Debug)]
+pub(super) struct AskedTask {
+    /// The key of the subscription.
+    pub(super) key: u64,
+    /// The id of the task, as JSON text.
+    pub(super) task: String,
+}
+
 impl Call {
     pub(super) fn may_be_asked_again(&self) -> bool {
         let is_initialize = self.frame.method() == Some("initialize");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-use super::open::{Call, LostRequest, OpenExchange, RefreshTools};
+use super::open::{AskedTask, Call, LostRequest, OpenExchange, RefreshTools};
 use super::subscription::Subscriptions;
 use crate::era::headers::{self, Tools};
 use crate::era::{Action, ExchangeId, Mint, Post};
@@ -26,6 +26,8 @@ pub struct Modern {
     /// Calls that the server has ended and not answered, by the token of their timer.
     pub(super) ending: HashMap<u64, ExchangeId>,
     pub(super) subscriptions: Subscriptions,
+    /// States of tasks that are asked for, by the id of the request as a host would know it.
+    pub(super) asked_tasks: HashMap<Id, AskedTask>,
 }
 
 impl Modern {
@@ -39,6 +41,7 @@ impl Modern {
             waiting: HashMap::new(),
             ending: HashMap::new(),
             subscriptions: Subscriptions::default(),
+            asked_tasks: HashMap::new(),
         }
     }
 
