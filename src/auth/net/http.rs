@@ -5,6 +5,7 @@
 //! capped and read in pieces; time limits; no cookies, no credentials but those handed in. Errors never carry a URL's
 //! query or a body. Knows nothing of OAuth.
 
+pub mod conditional; // documents with validators
 mod error; // no answer, and why
 mod limits; // times and sizes
 mod secrets;
