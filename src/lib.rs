@@ -36,6 +36,7 @@
 //! | | [`proxy`], [`redirect`], [`address_class`] | the proxy of a request; rules of redirects; kinds of IP addresses |
 //! | | [`http_fields`], [`content_coding`] | header fields that the server's and the sign-in's client both read; compressed bodies |
 //! | | [`server_cache`] | one JSON file per server: its era, its discover result; nothing secret |
+//! | | [`server_card`] | server cards: the endpoint of a target that names none, found, chosen, and kept with its validators |
 //! | | [`shared_limits`] | the limits on calls that all processes of the machine share: one small file per server and account |
 //! | | [`audit`] | `--audit`: lines chained by their hashes, written by several processes, and checked |
 //! | | [`result_store`] | results too large for a host, kept in private files |
@@ -152,6 +153,7 @@ pub mod report;
 pub mod result_store;
 pub mod secret;
 pub mod server_cache;
+pub mod server_card;
 pub mod settings;
 pub mod shared_limits;
 pub mod sse;
