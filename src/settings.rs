@@ -384,6 +384,7 @@ pub fn bridge(
             .ok()
             .map(|paths| paths.limits(target.https.url.as_str(), account)),
         pins: None,
+        elsewhere: None,
         now,
         random_fraction: random::fraction,
     }

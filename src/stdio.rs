@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::thread;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::TaskTracker;
 
 pub use lines::Line;
 use lines::Lines;
@@ -86,6 +87,27 @@ impl Host {
             flushed: flushed_in,
         };
         (host, ends)
+    }
+
+    /// Returns the same host, whose lines begin with these: lines that were read before, and are to be read again.
+    #[must_use]
+    pub fn again(self, first: Vec<Line>) -> Self {
+        let (lines_in, lines) = mpsc::channel(QUEUE);
+        let mut rest = self.lines;
+        let passing = async move {
+            for line in first {
+                if lines_in.send(line).await.is_err() {
+                    return;
+                }
+            }
+            while let Some(line) = rest.recv().await {
+                if lines_in.send(line).await.is_err() {
+                    return;
+                }
+            }
+        };
+        TaskTracker::new().spawn(passing);
+        Self { lines, ..self }
     }
 
     /// Makes a host without pipes and threads, with the ends that the code in its place holds. Nothing is to be flushed, so

@@ -18,11 +18,10 @@ use tokio::sync::mpsc;
 use tokio::time::{self, Instant};
 
 use crate::bridge::credentials::sign_in_going_on;
-use crate::bridge::end::{Ended, SIGNAL_GRACE};
+use crate::bridge::end::{Ended, Outcome, SIGNAL_GRACE};
 use crate::bridge::exchanges::{ExchangeEvent, Exchanges, Waiting};
 use crate::bridge::retry::until;
 use crate::bridge::state::{Bridge, Inputs, WriterGone};
-use crate::bridge::unanswered::Unanswered;
 use crate::era::protocol::is_harmless;
 use crate::era::{Action, Arrival, ExchangeId, error_reply};
 use crate::frame::{BridgeError, Frame, Id, Parsed};
@@ -43,7 +42,7 @@ const SESSION_END: Duration = Duration::from_secs(5);
 const LAST_WAIT: Duration = Duration::from_millis(400);
 
 impl<R: Remote> Bridge<R> {
-    pub(super) async fn drain(mut self, ended: Ended, inputs: &mut Inputs) -> Option<Unanswered> {
+    pub(super) async fn drain(mut self, ended: Ended, inputs: &mut Inputs) -> Outcome {
         let mut latest = Instant::now() + self.grace;
         inputs.lines.close();
         self.exchanges.leaving.cancel();
@@ -53,6 +52,9 @@ impl<R: Remote> Bridge<R> {
         self.host_unreachable |= ended == Ended::WriterGone;
         if !self.host_unreachable {
             latest = self.settle(ended, inputs).await;
+            if self.absence.has_moved() {
+                return self.hand_over(inputs);
+            }
             // A reader that has left has had all it wanted.
             self.host_unreachable |= self.out.is_closed();
             self.take_unread_lines(&mut inputs.lines).await;
@@ -97,7 +99,7 @@ impl<R: Remote> Bridge<R> {
             () = time::sleep_until(last) => {}
             () = enough => {}
         }
-        unanswered
+        Outcome { ended, unanswered }
     }
 
     /// Says whether a user waits for the answers, and would see that a sign-in is needed.

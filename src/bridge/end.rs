@@ -43,6 +43,9 @@ pub enum Ended {
     Signalled,
     /// The reader of stdout is gone.
     WriterGone,
+    /// The server is at another address, and the host has been handed over
+    /// ([`Elsewhere::take`](crate::bridge::Elsewhere::take)).
+    Moved,
 }
 
 /// The reason why the loop ended, and the requests it left unanswered.

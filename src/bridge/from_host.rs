@@ -16,6 +16,7 @@ use crate::stdio::{Line, Written};
 
 impl<R: Remote> Bridge<R> {
     pub(super) async fn on_line(&mut self, line: Line) -> Result<(), WriterGone> {
+        self.absence.note_line(&line);
         match line {
             Ok(Parsed::One(frame)) => self.on_message(frame).await,
             Ok(Parsed::Batch(members)) => self.on_batch(members).await,

@@ -13,10 +13,12 @@ mod credentials;
 mod drain;
 mod early_discover;
 mod early_initialize;
+mod elsewhere;
 mod end;
 mod enforcement;
 mod exchanges;
 mod from_host;
+mod hand_over;
 mod inflight;
 mod outstanding;
 mod response_stream;
@@ -46,6 +48,7 @@ use crate::frame::{BridgeError, Frame, Id};
 use crate::remote::Remote;
 use crate::stdio::Written;
 use early_discover::LateAnswer;
+pub use elsewhere::{Elsewhere, Found, Moved};
 pub use end::{Ended, Outcome, Stop};
 use exchanges::ExchangeEvent;
 use retry::{tick, until};
@@ -85,8 +88,10 @@ impl<R: Remote> Bridge<R> {
         }
         let ended = self.carry(inputs).await;
         tracing::info!(?ended, owed = self.inflight.owed(), "leaving");
-        let unanswered = self.drain(ended, inputs).await;
-        Outcome { ended, unanswered }
+        if ended == Ended::Moved {
+            return self.hand_over(inputs);
+        }
+        self.drain(ended, inputs).await
     }
 
     async fn carry(&mut self, inputs: &mut Inputs) -> Ended {
@@ -119,7 +124,9 @@ impl<R: Remote> Bridge<R> {
                 }
             };
             if done.is_err() {
-                return if stop.soon.is_cancelled() {
+                return if self.absence.has_moved() {
+                    Ended::Moved
+                } else if stop.soon.is_cancelled() {
                     Ended::Signalled
                 } else {
                     Ended::WriterGone
@@ -302,6 +309,7 @@ impl<R: Remote> Bridge<R> {
             self.running.remove(&exchange);
         }
         tracing::debug!(exchange = exchange.0, ?arrival, "from the remote");
+        self.absence.note_arrival(&arrival);
         let mut actions = Vec::new();
         self.update_clock();
         self.translator.on_arrival(exchange, arrival, &mut actions);
@@ -376,6 +384,9 @@ impl<R: Remote> Bridge<R> {
     async fn reply(&mut self, mut frame: Frame) -> Result<(), WriterGone> {
         if self.is_user_awaited() && self.subscriptions.take_back(&frame) {
             return Ok(());
+        }
+        if let Some(status) = self.absence.is_told_by(&frame) {
+            frame = self.search(status, frame).await?;
         }
         // As the server said it: the policy of a later start may be another.
         if let Some(identity) = self.early_initialize.identity(&frame) {
@@ -467,6 +478,7 @@ impl<R: Remote> Bridge<R> {
     }
 
     async fn write(&mut self, line: Written) -> Result<(), WriterGone> {
+        self.absence.note_written(&line);
         let line = match self.out.try_send(line) {
             Ok(()) => return Ok(()),
             Err(TrySendError::Full(line) | TrySendError::Closed(line)) => line,

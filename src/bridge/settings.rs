@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 
 use crate::audit::{Audit, Source};
+use crate::bridge::elsewhere::Elsewhere;
 use crate::era::{Protocol, Transport};
 use crate::pin_store::PinStore;
 use crate::policy::{Rule, Rules};
@@ -55,6 +56,8 @@ pub struct Settings {
     pub results: Arc<ResultStore>,
     /// The place of the pins, for a policy that pins definitions.
     pub pins: Option<PinSettings>,
+    /// The search for the server at another address, should this one show that it has none.
+    pub elsewhere: Option<Elsewhere>,
     /// The wall clock.
     pub now: fn() -> SystemTime,
     /// A function that returns a random number from 0 to 1 ([`crate::random::fraction`]): the part of the longest delay
@@ -97,6 +100,7 @@ impl Settings {
             limits_stem: None,
             audit: None,
             pins: None,
+            elsewhere: None,
             now,
             random_fraction: || 0.0,
         }

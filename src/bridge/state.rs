@@ -15,6 +15,7 @@ use crate::auth::Authorizer;
 use crate::bridge::conversation::Conversation;
 use crate::bridge::early_discover::EarlyDiscover;
 use crate::bridge::early_initialize::EarlyInitialize;
+use crate::bridge::elsewhere::Absence;
 use crate::bridge::end::Stop;
 use crate::bridge::enforcement::Enforcement;
 use crate::bridge::exchanges::{ExchangeEvent, Exchanges, Waiting};
@@ -77,6 +78,8 @@ pub(super) struct Bridge<R> {
     pub(super) host_unreachable: bool,
     /// The requests that were read after the time to send them.
     pub(super) unsent: Vec<Id>,
+    /// The signs that no server is at its address.
+    pub(super) absence: Absence,
     /// Sessions to be ended last of all; none before that time has come.
     pub(super) sessions_to_end: Option<Vec<HeaderMap>>,
 }
@@ -155,6 +158,7 @@ impl<R: Remote> Bridge<R> {
             grace: settings.grace,
             host_unreachable: false,
             unsent: Vec::new(),
+            absence: Absence::new(settings.elsewhere.clone()),
             sessions_to_end: None,
             exchanges: Arc::new(Exchanges {
                 remote,

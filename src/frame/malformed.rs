@@ -15,7 +15,7 @@ pub const INVALID_PARAMS: i64 = -32602;
 pub const INTERNAL_ERROR: i64 = -32603;
 
 /// The reason why a line is not a message: what to answer, and to which id if it could be read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Malformed {
     /// The id found in the broken message, if one could be read.
     pub id: Option<Id>,

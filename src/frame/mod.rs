@@ -67,7 +67,7 @@ impl AsRef<[u8]> for SharedText {
 }
 
 /// The content of one line, one JSON body or one event's data: a message, or a batch (MCP 2025-03-26 only, basic).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Parsed {
     /// A single message.
     One(Frame),
