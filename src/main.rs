@@ -29,7 +29,7 @@ fn main() -> ExitCode {
             return failure.code();
         }
     };
-    let env = Environment::of_this_process();
+    let env = Environment::of_this_process().about(cli.server());
     let cli = match settings::configured(cli, &words, &env) {
         Ok(cli) => cli,
         Err(failure) => {

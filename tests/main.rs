@@ -48,6 +48,7 @@ mod recordings; // recordings hold no secret
 mod requirements; // the table of rules names tests that exist, and the standards that the source names
 mod results; // results larger than the user's limit: the head, the note, the pages
 mod secrets; // proofs that a server says back are not written out
+mod server_cards; // targets that name no endpoint: found in server cards, chosen, signed in to
 mod sessions; // sessions opened in order, and opened again when lost
 mod skills; // skills of servers: every member, every byte, and what is kept
 mod stories; // nine users: each command, and the whole output

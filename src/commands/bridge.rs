@@ -5,31 +5,123 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time;
+use url::Url;
 
 use crate::auth::PendingSignIn;
 use crate::bridge::{Ended, Reason, Stop, Unanswered};
-use crate::cli::BridgeArgs;
+use crate::cli::{BridgeArgs, PolicyLayer};
 use crate::commands::connection::{self, Arguments, Connection};
+use crate::commands::server_cards::{self, Missing};
 use crate::commands::sign_in_display::SignInTexts;
+use crate::frame::{BridgeError, Parsed};
 use crate::logging::Output;
+use crate::recorder::Recorder;
 use crate::report::{Failure, Kind};
+use crate::server_card::domain::domain;
 use crate::settings::Environment;
 use crate::settings::environment::open_terminal;
-use crate::stdio::Host;
+use crate::stdio::{Host, Unwritten, Written};
+
+/// A host that was handed over, and what goes on with it.
+struct Resumed {
+    host: Host,
+    unwritten: Unwritten,
+    recorder: Option<Recorder>,
+}
 
 /// Runs until the host leaves, a signal comes, or stdout is closed.
 ///
 /// # Errors
-/// Wrong settings. Later errors are reported to the host; when stdin has ended, requests that the server has not answered
-/// are an error of this too.
-pub async fn run(mut args: BridgeArgs, env: &Environment, stderr: &Output) -> Result<(), Failure> {
+/// Wrong settings, or a bare domain without an endpoint that may be used. Later errors are reported to the host; when stdin
+/// has ended, requests that the server has not answered are an error of this too.
+pub async fn run(args: BridgeArgs, env: &Environment, stderr: &Output) -> Result<(), Failure> {
+    let typed = args.target.url.clone().unwrap_or_default();
+    let guard_rails = args.policy.files.clone();
+    let (to, resumed) = match domain(&typed) {
+        None => match Box::pin(carried(args, env, stderr, None, true)).await? {
+            Some((to, resumed)) => (to, Some(resumed)),
+            None => return Ok(()),
+        },
+        Some(origin) => {
+            let missing = Missing {
+                typed: typed.clone(),
+                target: origin,
+                status: None,
+            };
+            match server_cards::of_bridge(&missing, &args.target, env).await? {
+                Ok(to) => (to, None),
+                Err(refusal) => {
+                    if !env.is_typed_into {
+                        tell_host(&refusal.for_host(None)).await;
+                    }
+                    return Err(refusal.into());
+                }
+            }
+        }
+    };
+    let (cli, env) = server_cards::retyped(&typed, &to, env)?;
+    let mut args = cli.bridge;
+    // Rules for the target hold at the endpoint too.
+    for layer in guard_rails {
+        let is_same = |it: &PolicyLayer| it.path == layer.path && it.lines == layer.lines;
+        if !args.policy.files.iter().any(is_same) {
+            args.policy.files.push(layer);
+        }
+    }
+    let carrying = carried(args, &env, stderr, resumed, false);
+    Box::pin(carrying).await.map(|_| ())
+}
+
+/// Answers the host's first request with this error: hosts show it, and few show stderr.
+async fn tell_host(error: &BridgeError) {
+    let (mut host, _) = Host::of_this_process(MAX_FIRST_LINE);
+    let told = async {
+        while let Some(line) = host.lines.recv().await {
+            let Ok(Parsed::One(frame)) = line else {
+                continue;
+            };
+            if let Some(id) = frame.id().filter(|_| frame.is_request()) {
+                let _ = host.out.send(Written::One(error.reply(id))).await;
+                break;
+            }
+        }
+        drop(host.out);
+        let _ = host.flushed.await;
+    };
+    let _ = time::timeout(FIRST_LINE, told).await;
+}
+
+/// The time that a host's first request may take, where nothing but an error answers it.
+const FIRST_LINE: Duration = Duration::from_secs(2);
+/// The longest first request of that host, in bytes.
+const MAX_FIRST_LINE: usize = 1024 * 1024;
+
+/// Carries the host's messages to the target. With `may_search` the server is searched for elsewhere if none is there;
+/// returns its address and the host where it was found.
+async fn carried(
+    mut args: BridgeArgs,
+    env: &Environment,
+    stderr: &Output,
+    resumed: Option<Resumed>,
+    may_search: bool,
+) -> Result<Option<(Url, Resumed)>, Failure> {
     args.target.sign_in.callback_port = args.callback_port();
     let target = connection::target(&args.target, env)?;
-    if let Some(warning) = args.compat.warning() {
+    let is_first = resumed.is_none();
+    if let Some(warning) = args.compat.warning().filter(|_| is_first) {
         tracing::warn!("{warning}");
     }
     let address = crate::text::without_query(&target.typed);
     let max_message = target.https.max_message;
+    let elsewhere = may_search.then(|| {
+        let url = target.https.url.clone();
+        server_cards::of_running_bridge(url, &args.target, env)
+    });
+    let (pipes, recorder) = match resumed {
+        Some(resumed) => (Some((resumed.host, resumed.unwritten)), resumed.recorder),
+        None => (None, None),
+    };
     let arguments = Arguments {
         target: &args.target,
         options: &args.options,
@@ -37,20 +129,30 @@ pub async fn run(mut args: BridgeArgs, env: &Environment, stderr: &Output) -> Re
         env,
         stderr,
         announce: SignInTexts::of_a_bridge(&args.target.sign_in, env).announce_on(stderr),
+        recorder,
     };
-    let connection = Connection::new(target, arguments)?;
-    if env.is_typed_into && !args.target.log.silent {
+    let mut connection = Connection::new(target, arguments)?;
+    connection.search_by(elsewhere.clone());
+    if is_first && env.is_typed_into && !args.target.log.silent {
         stderr.say(&for_who_types(&address));
     }
     let waiting = SignInWait::for_sign_in_of(&connection, env);
     let stop = Stop::default();
-    let (host, unwritten) = Host::of_this_process(max_message);
+    let (host, unwritten) = pipes.unwrap_or_else(|| Host::of_this_process(max_message));
     let is_interrupted = AtomicBool::new(false);
-    let outcome = tokio::select! {
+    let (outcome, recorder) = tokio::select! {
         outcome = connection.run(host, stop.clone()) => outcome?,
         never = waiting.tell(stderr) => match never {},
         never = signals(stop, &is_interrupted) => match never {},
     };
+    if let Some(moved) = elsewhere.and_then(|elsewhere| elsewhere.take()) {
+        let resumed = Resumed {
+            host: moved.host,
+            unwritten,
+            recorder,
+        };
+        return Ok(Some((moved.to, resumed)));
+    }
     if let Some(error) = unwritten.get() {
         let error = format!("answers are lost: cannot write to stdout: {error}");
         return Err(Failure::new(Kind::Failed, error));
@@ -60,7 +162,7 @@ pub async fn run(mut args: BridgeArgs, env: &Environment, stderr: &Output) -> Re
             let is_interrupted = is_interrupted.load(Ordering::Relaxed);
             Err(failure(unanswered, &address, is_interrupted))
         }
-        _ => Ok(()),
+        _ => Ok(None),
     }
 }
 

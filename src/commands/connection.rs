@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::net::http::Http;
 use crate::auth::{self, Announce, Authorizer, PendingSignIn};
-use crate::bridge::{self, Outcome, Parts, PinSettings, Stop};
+use crate::bridge::{self, Elsewhere, Ended, Outcome, Parts, PinSettings, Stop};
 use crate::cli::{BridgeOptions, PolicyArgs, TargetArgs};
 use crate::commands::vault_headers::Secrets;
 use crate::commands::{auditing, pins, recording};
@@ -51,6 +51,8 @@ pub(super) struct Arguments<'a> {
     pub(super) stderr: &'a Output,
     /// The function that says where to sign in.
     pub(super) announce: Announce,
+    /// The recording that goes on, for a host that was handed over.
+    pub(super) recorder: Option<Recorder>,
 }
 
 /// A connection to a server that waits for its host. Nothing has been sent yet.
@@ -58,6 +60,8 @@ pub(super) struct Arguments<'a> {
 pub(super) struct Connection {
     remote: Recorded<Https>,
     recorder: Option<Recorder>,
+    /// True where the host's lines come through the recorder already.
+    is_host_recorded: bool,
     authorizer: Arc<Authorizer>,
     secrets: Secrets,
     settings: bridge::Settings,
@@ -68,7 +72,8 @@ impl Connection {
     ///
     /// # Errors
     /// Wrong settings, or a recording that cannot be written.
-    pub(super) fn new(mut target: Target, arguments: Arguments<'_>) -> Result<Self, Failure> {
+    pub(super) fn new(mut target: Target, mut arguments: Arguments<'_>) -> Result<Self, Failure> {
+        let begun = arguments.recorder.take();
         let Arguments {
             options,
             env,
@@ -77,7 +82,11 @@ impl Connection {
         } = arguments;
         let vault = Arc::new(vault(&target, arguments.target, env)?);
         let is_silent = arguments.target.log.silent;
-        let recorder = recording::begin(options, &target, (!is_silent).then_some(stderr))?;
+        let is_host_recorded = begun.is_some();
+        let recorder = match begun {
+            Some(begun) => Some(begun),
+            None => recording::begin(options, &target, (!is_silent).then_some(stderr))?,
+        };
         let account = &arguments.target.sign_in.account;
         let mut settings = settings::bridge(options, &target, account, env);
         settings.policy = settings::policy::rules(arguments.policy, env)?;
@@ -103,10 +112,16 @@ impl Connection {
         Ok(Self {
             remote: Recorded::new(server(target)?, recorder.clone()),
             recorder,
+            is_host_recorded,
             authorizer,
             secrets,
             settings,
         })
+    }
+
+    /// Adds the search for the server at another address.
+    pub(super) fn search_by(&mut self, elsewhere: Option<Elsewhere>) {
+        self.settings.elsewhere = elsewhere;
     }
 
     /// The settings of the bridge.
@@ -119,19 +134,24 @@ impl Connection {
         self.authorizer.pending()
     }
 
-    /// Runs the bridge between this host and the server, and waits until everything is stored.
+    /// Runs the bridge between this host and the server, and waits until everything is stored. Returns the recording too,
+    /// where it goes on with the server at another address.
     ///
     /// # Errors
     /// A mistake in the arguments that shows only in the opened vault. The bridge is dropped then.
-    pub(super) async fn run(self, host: Host, stop: Stop) -> Result<Outcome, Failure> {
+    pub(super) async fn run(
+        self,
+        host: Host,
+        stop: Stop,
+    ) -> Result<(Outcome, Option<Recorder>), Failure> {
         if let Some(pins) = &self.settings.pins {
             check_pins(pins).await?;
         }
         let facts = self.settings.facts.clone();
         let audit = self.settings.audit.clone();
         let host = match &self.recorder {
-            Some(recorder) => recorder.host(host, &TaskTracker::new()),
-            None => host,
+            Some(recorder) if !self.is_host_recorded => recorder.host(host, &TaskTracker::new()),
+            _ => host,
         };
         let parts = Parts {
             host,
@@ -142,7 +162,10 @@ impl Connection {
         };
         let carried = async {
             let outcome = bridge::run(parts).await;
-            if let Some(recorder) = self.recorder {
+            let mut recorder = self.recorder;
+            if outcome.ended != Ended::Moved
+                && let Some(recorder) = recorder.take()
+            {
                 recording::finish(recorder).await;
             }
             if let Some(audit) = &audit {
@@ -151,7 +174,7 @@ impl Connection {
             self.authorizer.settle(LAST_TOKEN).await;
             self.secrets.settle().await;
             remember_auth(facts, &self.authorizer).await;
-            outcome
+            (outcome, recorder)
         };
         tokio::select! {
             outcome = carried => Ok(outcome),

@@ -5,11 +5,14 @@
 //! request is sent too: scopes are asked for as the challenge says (MCP authorization, "Scope Selection Strategy"), and
 //! a command asks for no more than a bridge at the same server.
 
+use std::time::Duration;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::time;
 
 use crate::auth::oauth::challenge::Challenge;
-use crate::era::Head;
 use crate::era::protocol::{META_CAPABILITIES, META_CLIENT, META_VERSION, MODERN, NEWEST_LEGACY};
+use crate::era::{Head, HttpError};
 use crate::frame::{Frame, Id};
 use crate::remote::https::Https;
 use crate::remote::{Answer, Outgoing, Remote as _, TransportError, Verb};
@@ -20,6 +23,8 @@ pub(super) enum Greeting {
     Challenged(Challenge),
     /// A refusal with this status, and without a challenge.
     Refused(u16),
+    /// 404 or 405, and nothing that an MCP server would say in any other protocol: no server is there.
+    Absent(u16),
     /// An answer: the server wants no credential.
     Answered,
 }
@@ -29,7 +34,7 @@ impl Greeting {
     pub(super) fn challenge(&self) -> Option<Challenge> {
         match self {
             Self::Challenged(challenge) => Some(challenge.clone()),
-            Self::Refused(_) | Self::Answered => None,
+            Self::Refused(_) | Self::Absent(_) | Self::Answered => None,
         }
     }
 }
@@ -55,10 +60,7 @@ pub(super) async fn greeting(remote: &Https) -> Result<Greeting, TransportError>
     let initialize = initialize();
     let (greeting, further) = match sent(remote, &initialize, &HeaderMap::new()).await {
         Ok(Answer::Challenged(challenge)) => return Ok(Greeting::Challenged(challenge)),
-        // A modern server does not know the request, but would know the next one.
-        Ok(Answer::Refused(refusal)) => {
-            (Greeting::Refused(refusal.status), modern_list(remote).await)
-        }
+        Ok(Answer::Refused(refusal)) => return Ok(refused(remote, &refusal).await),
         Ok(Answer::Accepted(head) | Answer::Json(head, _) | Answer::Stream(head, _)) => {
             (Greeting::Answered, legacy_list(remote, head).await)
         }
@@ -70,6 +72,40 @@ pub(super) async fn greeting(remote: &Https) -> Result<Greeting, TransportError>
     };
     Ok(further.map_or(greeting, Greeting::Challenged))
 }
+
+/// Goes on after a refusal of `initialize`. A modern server does not know that request and would know the next one, and a
+/// server of HTTP+SSE (2024-11-05) takes no POST there.
+async fn refused(remote: &Https, refusal: &HttpError) -> Greeting {
+    let is_server = match modern_list(remote).await {
+        Ok(Answer::Challenged(challenge)) => return Greeting::Challenged(challenge),
+        Ok(Answer::Refused(other)) => other.frame.is_some(),
+        Ok(Answer::Accepted(_) | Answer::Json(..) | Answer::Stream(..)) => true,
+        Err(_) => false,
+    };
+    if is_server || !is_absence(refusal) {
+        return Greeting::Refused(refusal.status);
+    }
+    let outgoing = Outgoing {
+        to: None,
+        verb: Verb::Get,
+        headers: &HeaderMap::new(),
+        credential: None,
+        progress: None,
+    };
+    match time::timeout(STREAM_PATIENCE, remote.send(outgoing)).await {
+        Ok(Ok(Answer::Challenged(challenge))) => Greeting::Challenged(challenge),
+        Ok(Ok(Answer::Stream(..))) => Greeting::Answered,
+        _ => Greeting::Absent(refusal.status),
+    }
+}
+
+/// Says whether this is the answer of an address without an MCP server.
+fn is_absence(refusal: &HttpError) -> bool {
+    matches!(refusal.status, 404 | 405) && refusal.frame.is_none() && refusal.redirect.is_none()
+}
+
+/// The time that the stream of HTTP+SSE may take to be opened.
+const STREAM_PATIENCE: Duration = Duration::from_secs(10);
 
 fn initialize() -> Frame {
     let params = format!(
@@ -110,8 +146,8 @@ async fn legacy_list(remote: &Https, head: Head) -> Option<Challenge> {
     found
 }
 
-/// Asks a modern server, which has no sessions, for the list of tools; returns the challenge.
-async fn modern_list(remote: &Https) -> Option<Challenge> {
+/// Asks a modern server, which has no sessions, for the list of tools.
+async fn modern_list(remote: &Https) -> Result<Answer, TransportError> {
     let params = format!(
         r#"{{"_meta":{{"{META_VERSION}":"{MODERN}","{META_CLIENT}":{{"name":"mcpipe","version":"0"}},"{META_CAPABILITIES}":{{}}}}}}"#
     );
@@ -120,10 +156,7 @@ async fn modern_list(remote: &Https) -> Option<Challenge> {
         (VERSION, HeaderValue::from_static(MODERN)),
         (METHOD, HeaderValue::from_static("tools/list")),
     ]);
-    match sent(remote, &list, &headers).await {
-        Ok(Answer::Challenged(challenge)) => Some(challenge),
-        _ => None,
-    }
+    sent(remote, &list, &headers).await
 }
 
 async fn sent(

@@ -5,26 +5,70 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use tokio::sync::mpsc;
+use url::Url;
 
 use crate::auth::flow::accounts;
 use crate::auth::grant::GrantType;
 use crate::auth::{self, Announce, Cause, Error, Notice, Pasted};
-use crate::cli::TargetArgs;
+use crate::cli::{Command, TargetArgs};
 use crate::commands::connection::{self, LAST_TOKEN};
 use crate::commands::first_challenge::{Greeting, greeting};
 use crate::commands::print;
+use crate::commands::server_cards::{self, Missing};
 use crate::commands::sign_in_display::SignInTexts;
 use crate::logging::Output;
 use crate::remote::TransportError;
 use crate::report::{Failure, Kind, NETWORK};
+use crate::server_card::domain::domain;
+use crate::server_card::lookup::Looked;
 use crate::settings::{self, Environment};
 use crate::store::Vault;
+use crate::text::without_query;
 
-/// Asks the server for its challenge, and signs in accordingly.
+/// Asks the server for its challenge, and signs in accordingly. A target that names no server is looked up in server cards.
 ///
 /// # Errors
-/// Wrong settings, a server that cannot be reached, or a sign-in that did not end well.
+/// Wrong settings, a server that cannot be reached or is not there, or a sign-in that did not end well.
 pub async fn run(args: &TargetArgs, env: &Environment) -> Result<(), Failure> {
+    let typed = args.url.clone().unwrap_or_default();
+    let Some(origin) = domain(&typed) else {
+        return sign_in(args, env, None, true).await;
+    };
+    let missing = Missing {
+        typed,
+        target: origin,
+        status: None,
+    };
+    let stderr = Output::direct(io::stderr());
+    match server_cards::of_login(&missing, args, env, &stderr).await? {
+        Some(endpoint) => sign_in_at(&endpoint, &missing.typed, env, None).await,
+        None => Ok(()),
+    }
+}
+
+/// Signs in at an endpoint as if it had been typed in the place of the target.
+async fn sign_in_at(
+    endpoint: &Url,
+    typed: &str,
+    env: &Environment,
+    vault: Option<Arc<Vault>>,
+) -> Result<(), Failure> {
+    let (cli, env) = server_cards::retyped(typed, endpoint, env)?;
+    match cli.command {
+        Some(Command::Login(args)) => Box::pin(sign_in(&args, &env, vault, false)).await,
+        _ => Err(Failure::usage(format!("the server is at {endpoint}"))
+            .hint(format!("run `mcpipe login {endpoint}`"))),
+    }
+}
+
+/// Signs in at the target. With `may_search` the server is searched for elsewhere if none is there; `vault` is one that has
+/// been opened.
+async fn sign_in(
+    args: &TargetArgs,
+    env: &Environment,
+    vault: Option<Arc<Vault>>,
+    may_search: bool,
+) -> Result<(), Failure> {
     let mut target = connection::target(args, env)?;
     if target.brings_authorization {
         let error = "the --header that sets Authorization replaces signing in";
@@ -38,7 +82,10 @@ pub async fn run(args: &TargetArgs, env: &Environment) -> Result<(), Failure> {
     if args.sign_in.no_browser || env.is_typed_into && env.is_terminal {
         take_pasted(&mut settings, words, stderr);
     }
-    let vault = Arc::new(settings::vault(&args.vault, env, env.is_terminal)?);
+    let vault = match vault {
+        Some(vault) => vault,
+        None => Arc::new(settings::vault(&args.vault, env, env.is_terminal)?),
+    };
     if vault.location().is_none() {
         let error = "a sign-in that is kept in memory only ends with this command";
         return Err(Failure::usage(error).hint("leave out --vault none"));
@@ -49,6 +96,7 @@ pub async fn run(args: &TargetArgs, env: &Environment) -> Result<(), Failure> {
     let account = settings.account.clone();
     let command = target.https.command.clone();
     let resource = settings.canonical_resource();
+    let url = target.https.url.clone();
     let authorizer = connection::authorizer(&target, settings, Arc::clone(&vault));
     let remote = connection::server(target)?;
     let greeting = greeting(&remote).await;
@@ -64,6 +112,24 @@ pub async fn run(args: &TargetArgs, env: &Environment) -> Result<(), Failure> {
         };
         Failure::new(kind, fault).hint(hint)
     })?;
+    if let Greeting::Absent(status) = greeting {
+        let missing = Missing {
+            typed: without_query(args.url.as_deref().unwrap_or_default()),
+            target: url,
+            status: Some(status),
+        };
+        let stderr = Output::direct(io::stderr());
+        let found = match may_search {
+            true => server_cards::of_login(&missing, args, env, &stderr).await?,
+            // No user is sent to sign in at a place that does not exist.
+            false if status == 404 => return Err(missing.nothing(&Looked::default()).into()),
+            false => None,
+        };
+        if let Some(endpoint) = found {
+            let typed = args.url.clone().unwrap_or_default();
+            return sign_in_at(&endpoint, &typed, env, Some(vault)).await;
+        }
+    }
     let credential = authorizer
         .login(&greeting.challenge().unwrap_or_default())
         .await;
@@ -164,7 +230,7 @@ fn after_login(error: Error) -> Failure {
 /// Returns the failure of a sign-in at a server that never asked for one.
 fn unasked(error: Error, greeting: &Greeting) -> Failure {
     let needless = match greeting {
-        Greeting::Refused(status) => {
+        Greeting::Refused(status) | Greeting::Absent(status) => {
             format!("this server asked for no sign-in: it answered HTTP {status}")
         }
         _ => "this server answers without a sign-in; perhaps none is needed".to_owned(),

@@ -15,6 +15,7 @@ use crate::auth::{self, Helper};
 use crate::cli::HELPER;
 use crate::process::leads_to_passphrase;
 use crate::secret::Secret;
+use crate::server_card::domain::domain;
 use crate::text;
 
 /// The variables, arguments and terminal of the process, read once.
@@ -32,6 +33,8 @@ pub struct Environment {
     pub program: Option<PathBuf>,
     /// The arguments of the process, if they are Unicode; the program's name first.
     pub arguments: Option<Vec<String>>,
+    /// The bare domain among the arguments that is the command's target, which messages may show.
+    pub domain: Option<String>,
 }
 
 impl Environment {
@@ -59,6 +62,17 @@ impl Environment {
             is_typed_into: std::io::stdin().is_terminal(),
             program: std::env::current_exe().ok(),
             arguments: arguments.collect::<Result<_, _>>().ok(),
+            domain: None,
+        }
+    }
+
+    /// Returns the same environment for a command with this target.
+    #[must_use]
+    pub fn about(self, target: Option<&str>) -> Self {
+        let domain = target.filter(|target| domain(target).is_some());
+        Self {
+            domain: domain.map(ToOwned::to_owned),
+            ..self
         }
     }
 
@@ -94,7 +108,7 @@ impl Environment {
             };
             if let Some((_, query)) = value.split_once('?').filter(|_| value.contains("://")) {
                 text = text.replace(&format!("?{query}"), "?…");
-            } else if text::may_be_secret(value) {
+            } else if text::may_be_secret(value) && self.domain.as_deref() != Some(value) {
                 text = text.replace(value, &place);
             }
         }

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use tokio_util::task::TaskTracker;
 
 use crate::login::{PRM, World, unauthorized};
-use crate::support::authority::Authority;
+use crate::support::authority::{Authority, Reply};
 
 const RFC8414: &str = "/.well-known/oauth-authorization-server";
 
@@ -240,6 +240,9 @@ async fn a_name_that_a_shell_would_read_is_not_put_into_a_command() {
 async fn the_binary_takes_the_expected_name_by_flag_and_by_variable() {
     for by_flag in [true, false] {
         let world = misnamed("https://issuer.example/as").await;
+        // No user signs in at a place that does not exist.
+        let refusal = Reply::Text(401, "text/plain", String::new());
+        world.mcp.serve("/mcp", refusal);
         let home = TempDir::new().unwrap();
         let mut command =
             tokio::process::Command::from(mcpipe::process::command(env!("CARGO_BIN_EXE_mcpipe")));
