@@ -11,9 +11,9 @@ const py = (file, ...more) => [python, join(here, file), ...more];
 
 const BASE = ["capabilities", "tools", "prompts", "completion", "resources", "pagination", "progress", "cancellation", "elicitation"];
 const REST = ["sampling", "roots", "logging", "subscriptions", "vendor", "events"];
-const MORE = ["visit", "news", "webhooks", "flurry", "tea time", "skills", "skills reader", "directory", "apps", "tasks", "task calls"];
+const MORE = ["visit", "news", "webhooks", "flurry", "tea time", "kinds", "skills", "skills reader", "directory", "apps", "tasks", "task calls"];
 const LEGACY = ["odd question", "notify", "tasks legacy"];
-const MODERN = ["riddle", "listen", "tasks ask"];
+const MODERN = ["riddle", "tasks ask"];
 
 const FAST = ["capabilities", "tools", "prompts", "resources", "progress", "skills", "apps"];
 

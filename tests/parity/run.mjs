@@ -54,6 +54,13 @@ const features = [];
 for (const { host } of cells) for (const { feature } of storyOf(host)) if (!features.includes(feature)) features.push(feature);
 features.push("the server's side", "leaving");
 
+// What runs is ended with us, however we are: a process each for servers, a group for a host and its bridge.
+const running = new Set();
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
+process.once("exit", () => {
+  for (const end of running) end();
+});
+
 // At most so many plays at once, whichever cell they belong to.
 let free = Math.max(1, Number(asked.jobs));
 const waiting = [];
@@ -71,9 +78,13 @@ function meet(host, server) {
 
 /** The steps that both can play. */
 function stepsOf(host, server) {
-  const both = (one) => host.can.includes(one) && server.has.includes(one);
+  const both = (one) => one === undefined || (host.can.includes(one) && server.has.includes(one));
+  const isIn = (list, one) => one === undefined || (list?.includes(one) ?? true);
   const pair = pairOf(host, server);
-  return storyOf(host).filter(({ feature, step, method, needs, pairs }) => both(feature) && (host.steps?.includes(step) ?? true) && (method === undefined || (host.methods?.includes(method) ?? true)) && (needs === undefined || both(needs)) && (pairs === undefined || pairs.includes(pair)));
+  return storyOf(host).filter(
+    ({ feature, step, method, needs, pairs }) =>
+      both(feature) && both(needs) && isIn(host.steps, step) && isIn(host.methods, method) && isIn(pairs, pair),
+  );
 }
 
 /** Host era and server era; a server of both eras is asked in the host's. */
@@ -96,6 +107,11 @@ async function place(work) {
 /** Starts a server and waits for its address. */
 async function serve({ command }) {
   const child = spawn(command[0], command.slice(1), { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, PYTHONWARNINGS: "ignore" } });
+  const stop = () => {
+    running.delete(stop);
+    child.kill("SIGKILL");
+  };
+  running.add(stop);
   let complaints = "";
   child.stderr.setEncoding("utf8").on("data", (text) => (complaints += text));
   const url = await new Promise((resolve, reject) => {
@@ -109,7 +125,7 @@ async function serve({ command }) {
       reject(new Error(`the server ended with ${code}: ${complaints}`));
     });
   });
-  return { url, stop: () => child.kill("SIGKILL"), complaints: () => complaints };
+  return { url, stop, complaints: () => complaints };
 }
 
 /** Plays a host's story on a server of its own, and returns the recording. */
@@ -130,12 +146,21 @@ async function play(host, server, isBridged) {
       detached: true,
     });
     // The host and its bridge are one process group of ours.
-    const late = setTimeout(() => process.kill(-child.pid, "SIGKILL"), PLAY_MS);
+    const end = () => {
+      try {
+        process.kill(-child.pid, "SIGKILL");
+      } catch {
+        // All of them have left.
+      }
+    };
+    running.add(end);
+    const late = setTimeout(end, PLAY_MS);
     let out = "";
     child.stdout.setEncoding("utf8").on("data", (text) => (out += text));
     child.stderr.setEncoding("utf8").on("data", (text) => (said += text));
     await new Promise((done) => child.once("close", done));
     clearTimeout(late);
+    running.delete(end);
     const recording = out ? JSON.parse(out) : { failed: "the host said nothing" };
     const seen = await fetch(remote.url.replace(/mcp$/, "seen")).then((response) => response.json()).catch(() => undefined);
     return { steps, recording, seen, said: `${said}${remote.complaints()}` };
@@ -158,59 +183,60 @@ async function judge(cell) {
   const { host, server, isOneEra } = cell;
   const twin = isOneEra || host.isDual ? host : HOSTS.find(({ party, era }) => party === host.twin && server.eras.includes(era));
   const [straight, bridged] = await Promise.all([direct(twin, server), place(() => play(host, server, true))]);
-  cell.marks = {};
-  cell.faults = [];
-  cell.said = bridged.said;
-  for (const [name, { recording }] of Object.entries({ direct: straight, bridged })) {
-    if (recording.failed || !recording.leave) cell.faults.push({ feature: "connect", step: "connect", path: name, reason: recording.failed ?? "not played to its end" });
+  Object.assign(cell, { marks: {}, faults: [], said: bridged.said });
+  for (const [name, { recording, seen }] of Object.entries({ direct: straight, bridged })) {
+    const reason = recording.failed ?? (recording.leave && seen ? undefined : "not played to its end");
+    if (reason) cell.faults.push({ feature: "connect", step: "connect", path: name, reason });
   }
-  const mark = (feature, step, left, right) => {
-    const found = differences(left, right, { isOneEra });
-    const open = [];
-    for (const one of found) {
-      const rule = rules.find((rule) => applies(rule, cell, step, one));
-      if (rule) {
-        rule.used += 1;
-        cell.marks[feature] ??= "allowed";
-      } else open.push(one);
-    }
-    if (open.length > 0) cell.marks[feature] = "DIFFERENT";
-    cell.marks[feature] ??= "equal";
-    cell.faults.push(...open.map((one) => ({ feature, step, ...one })));
-  };
+  const both = (step) => [straight, bridged].map(({ recording }) => side(recording[step.step], step, isOneEra));
   const compared = bridged.steps.filter(({ step, expect }) => expect || straight.steps.some((one) => one.step === step));
-  const pair = pairOf(host, server);
-  const side = (recording, step) => {
-    const said = withoutChance(recording[step.step] ?? null, step);
-    return isOneEra ? said : common(said);
-  };
   for (const step of [{ feature: "capabilities", step: "connect" }, ...compared]) {
-    if (asked.feature && !step.feature.includes(asked.feature)) continue;
-    // Two that say nothing are not two that agree; why they did not play is said above.
-    if (!straight.recording[step.step] || !bridged.recording[step.step]) {
-      cell.marks[step.feature] = "DIFFERENT";
-      continue;
-    }
+    if (!step.feature.includes(asked.feature)) continue;
+    const [left, right] = both(step);
     // What is right is written down where the server's own era has no like of it.
-    const expected = step.expect;
-    if (expected === undefined) mark(step.feature, step.step, side(straight.recording, step), side(bridged.recording, step));
-    else mark(step.feature, step.step, { outcome: expected, heard: step.hear ?? {} }, { outcome: side(bridged.recording, step)?.outcome, heard: step.hear ? heardOf(bridged.recording[step.step], step.hear) : {} });
+    if (step.expect) mark(cell, step.feature, step.step, { outcome: step.expect, heard: step.hear ?? {} }, right && { outcome: right.outcome, heard: heardOf(right, step.hear) });
+    else mark(cell, step.feature, step.step, left, right);
   }
-  if (straight.seen && bridged.seen && !asked.feature) mark("capabilities", "what the server knew of the host", hostOf(straight.seen), hostOf(bridged.seen));
-  if (isOneEra && straight.seen && bridged.seen && !asked.feature) {
-    const [left, right] = [seenBy(straight.seen, host.era), seenBy(bridged.seen, host.era)];
-    for (const [lost, more, side] of [[left, right, "left"], [right, left, "right"]]) {
-      const over = [...more];
-      for (const one of lost) {
-        const at = over.indexOf(one);
-        if (at >= 0) over.splice(at, 1);
-        else mark("the server's side", "what the server saw", ...[side === "left" ? [{ [pathOf(one)]: JSON.parse(one) }, {}] : [{}, { [pathOf(one)]: JSON.parse(one) }]].flat());
-      }
-    }
-    cell.marks["the server's side"] ??= "equal";
+  if (!asked.feature && straight.seen && bridged.seen) {
+    mark(cell, "capabilities", "what the server knew of the host", hostOf(straight.seen), hostOf(bridged.seen));
+    if (isOneEra) markSeen(cell, seenBy(straight.seen, host.era), seenBy(bridged.seen, host.era));
   }
-  mark("leaving", "leave", straight.recording.leave?.outcome, bridged.recording.leave?.outcome);
+  mark(cell, "leaving", "leave", straight.recording.leave?.outcome, bridged.recording.leave?.outcome);
   process.stdout.write(cell.faults.length > 0 ? "F" : ".");
+}
+
+/** A step's recording as it is compared. */
+function side(recorded, step, isOneEra) {
+  if (!recorded) return undefined;
+  const said = withoutChance(recorded, step);
+  return isOneEra ? said : common(said);
+}
+
+/** Compares two sides of a step, and notes what came of it in the cell. */
+function mark(cell, feature, step, left, right) {
+  // Two that say nothing are not two that agree.
+  const found = left === undefined || right === undefined ? [{ path: "(not played)", left, right }] : differences(left, right, cell);
+  cell.marks[feature] ??= "equal";
+  for (const one of found) {
+    const rule = rules.find((rule) => applies(rule, cell, step, one));
+    if (rule) {
+      rule.used += 1;
+      if (cell.marks[feature] === "equal") cell.marks[feature] = "allowed";
+    } else {
+      cell.marks[feature] = "DIFFERENT";
+      cell.faults.push({ feature, step, ...one });
+    }
+  }
+}
+
+/** Compares what two servers saw, in whichever order. */
+function markSeen(cell, left, right) {
+  const feature = "the server's side";
+  const without = (list, others) => list.filter((one) => !others.includes(one)).map((one) => JSON.parse(one));
+  const named = (one) => ({ [one.method ?? "(an answer)"]: one });
+  cell.marks[feature] ??= "equal";
+  for (const one of without(left, right)) mark(cell, feature, "what the server saw", named(one), {});
+  for (const one of without(right, left)) mark(cell, feature, "what the server saw", {}, named(one));
 }
 
 /** What a server knew of its host when a tool was called. */
@@ -224,22 +250,23 @@ function hostOf(seen) {
 }
 
 /** How many of each wanted method were heard; more than wanted is as good. */
-function heardOf(recorded, wanted) {
-  const count = (method) => recorded?.heard.filter((one) => one.method === method).length ?? 0;
+function heardOf({ heard }, wanted = {}) {
+  const count = (method) => heard.filter((one) => one.method === method).length;
   return Object.fromEntries(Object.entries(wanted).map(([method, number]) => [method, Math.min(number, count(method))]));
 }
 
 /**
- * What came to the server, each message once: how often a task is looked at depends on the clock. Leaving a response is
- * the cancellation in the modern era, and nothing in the legacy one.
+ * What came to the server, each message once: how often a task is looked at depends on the clock, and whether at all
+ * where it goes on by itself. Leaving a response is the cancellation in the modern era, and nothing in the legacy one.
  */
 function seenBy(seen, era) {
-  const told = seen.map(({ message: { id, jsonrpc, ...rest }, ended, about }) => ({ ...rest, ...(about && { about }), ...(era === "modern" && ended === "left" && { ended }) }));
-  return [...new Set(withoutChance(told).map((one) => JSON.stringify(ordered(one))))];
-}
-
-function pathOf(text) {
-  return JSON.parse(text).method ?? "(an answer)";
+  const told = seen.map(({ message: { id, jsonrpc, ...rest }, ended, about }) => ({
+    ...rest,
+    ...(about && { about }),
+    ...(era === "modern" && ended === "left" && { ended }),
+  }));
+  const lasting = told.filter(({ method }) => era === "modern" || method !== "tasks/get");
+  return [...new Set(withoutChance(lasting).map((one) => JSON.stringify(ordered(one))))];
 }
 
 function ordered(one) {

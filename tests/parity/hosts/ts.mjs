@@ -253,6 +253,13 @@ const VERBS = {
     await transport.send({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: id } }).catch(() => {});
     return said ?? "listened";
   },
+  /** A change that a legacy host hears unasked and a modern one listens for. */
+  async invented({ notifications, then, hear }) {
+    if (era === "modern") return VERBS.listen({ notifications, then, hear });
+    const said = await party.request(then);
+    await recorder.hear(hear);
+    return said;
+  },
   async task({ name, cancel }) {
     const session = await taskSession();
     const events = [];

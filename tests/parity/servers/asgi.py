@@ -13,11 +13,19 @@ def seen(app):
     """Keeps every message that is posted, and shows the list."""
     kept = []
 
+    def told(entry):
+        """An entry, and with a cancellation the method of its request, which may have come after it."""
+        message = entry["message"]
+        if message.get("method") != "notifications/cancelled":
+            return entry
+        about = [one["message"]["method"] for one in kept if one["message"].get("id") == message["params"].get("requestId") and "method" in one["message"]]
+        return {**entry, "about": about[0] if about else "nothing"}
+
     async def recorded(scope, receive, send):
         if scope["type"] != "http":
             return await app(scope, receive, send)
         if scope["path"] == "/seen":
-            body = json.dumps(kept).encode()
+            body = json.dumps([told(entry) for entry in kept]).encode()
             await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
             return await send({"type": "http.response.body", "body": body})
         if scope["method"] == "DELETE":
@@ -31,11 +39,7 @@ def seen(app):
             parts.append(message.get("body", b""))
             if message["type"] == "http.request" and not message.get("more_body"):
                 body = json.loads(b"".join(parts))
-                entry = {"message": body}
-                if body.get("method") == "notifications/cancelled":
-                    about = [one["message"] for one in kept if one["message"].get("id") == body["params"].get("requestId")]
-                    entry["about"] = about[0].get("method") if about else None
-                kept.append(entry)
+                kept.append({"message": body})
             return message
 
         await app(scope, heard, send)

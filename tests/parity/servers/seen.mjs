@@ -5,9 +5,15 @@ import { createServer } from "node:http";
 /** Serves `handle(request, response, parsedBody)` at /mcp on a port of the system's choice. */
 export function serve(handle) {
   const seen = [];
+  /** Everything, and with a cancellation the method of its request, which may have come after it. */
+  const told = () =>
+    seen.map(({ message, ...more }) => {
+      const isAbout = (one) => one.message.id === message.params?.requestId && one.message.method !== undefined;
+      return { message, ...more, ...(message.method === "notifications/cancelled" && { about: seen.find(isAbout)?.message.method ?? "nothing" }) };
+    });
   const server = createServer(async (request, response) => {
     const { pathname } = new URL(request.url, "http://localhost");
-    if (pathname === "/seen") return response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(seen));
+    if (pathname === "/seen") return response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(told()));
     if (pathname !== "/mcp") return response.writeHead(404).end();
     let body;
     if (request.method === "POST") {
@@ -18,9 +24,7 @@ export function serve(handle) {
       } catch {
         return response.writeHead(400).end();
       }
-      // The request that a cancellation is about, by its method.
-      const about = body.method === "notifications/cancelled" && seen.find(({ message }) => message.id === body.params.requestId)?.message.method;
-      const entry = { message: body, ended: "open", ...(about && { about }) };
+      const entry = { message: body, ended: "open" };
       seen.push(entry);
       response.once("close", () => (entry.ended = response.writableFinished ? "answered" : "left"));
     } else if (request.method === "DELETE") seen.push({ message: { method: "(DELETE)" } });

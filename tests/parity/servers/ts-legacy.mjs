@@ -143,6 +143,10 @@ function parity() {
     await extra.sendNotification({ method: "notifications/com.example/news", params: { headline: "№ 1", list: [null, 1e21] } });
     return text("told");
   });
+  tool("invent", {}, async () => {
+    await low.notification({ method: "notifications/events/list_changed" });
+    return text("invented");
+  });
   // Everything a server may say of its lists, in one call (PrefectHQ/fastmcp issue 4161).
   tool("flurry", {}, async () => {
     server.sendToolListChanged();

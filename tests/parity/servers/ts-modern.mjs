@@ -8,12 +8,14 @@ import { registerAppResource, registerAppTool, RESOURCE_MIME_TYPE } from "@model
 import { z } from "zod";
 
 import { serve } from "./seen.mjs";
-import { capabilities, event, EVENT_TYPES, eventScript, INFO, INSTRUCTIONS, MIXED, page, refuse, SKILL_FILES, TEMPLATES, text } from "./surface.mjs";
+import { capabilities, event, EVENT_TYPES, eventScript, INFO, INSTRUCTIONS, MIXED, page, refuse, SKILL_FILES, SUBSCRIPTION, TEMPLATES, text } from "./surface.mjs";
 
 const TASKS = "io.modelcontextprotocol/tasks";
 const any = { params: z.looseObject({}).optional() };
 const state = { cancelled: false, grown: false };
 const tasks = new Map();
+/** Who is to be told of new kinds of events. */
+const kinds = new Set();
 const skills = await SkillsExtension.load(memorySkillFiles(SKILL_FILES), { pageSize: 1 });
 const handler = createMcpHandler(parity, { legacy: "reject", onerror: (error) => console.error(error.message) });
 
@@ -152,6 +154,10 @@ function parity() {
     handler.notify.resourceUpdated("memo://one");
     return text("a flurry");
   });
+  tool("invent", {}, () => {
+    for (const told of kinds) told();
+    return text("invented");
+  });
   tool("news", {}, async (_, ctx) => {
     await ctx.mcpReq.notify({ method: "notifications/com.example/news", params: { headline: "№ 1", list: [null, 1e21] } });
     return text("told");
@@ -262,6 +268,27 @@ function parity() {
   return server;
 }
 
+const NOTICES = { tools_list_changed: "toolsListChanged", prompts_list_changed: "promptsListChanged", resources_list_changed: "resourcesListChanged" };
+
+/** A `subscriptions/listen` with the member of SEP-3415, which the SDK's own drops. */
+function listen({ id, params: { notifications } }, response) {
+  const _meta = { [SUBSCRIPTION]: id };
+  const tell = (method, params) => response.write(`data: ${JSON.stringify({ jsonrpc: "2.0", method, params: { ...params, _meta } })}\n\n`);
+  response.writeHead(200, { "content-type": "text/event-stream" });
+  tell("notifications/subscriptions/acknowledged", { notifications });
+  const kind = () => tell("notifications/events/list_changed");
+  const leave = handler.bus.subscribe((event) => {
+    if (event.kind === "resource_updated") {
+      if (notifications.resourceSubscriptions?.includes(event.uri)) tell("notifications/resources/updated", { uri: event.uri });
+    } else if (notifications[NOTICES[event.kind]]) tell(`notifications/${event.kind.replace("_", "/")}`);
+  });
+  kinds.add(kind);
+  response.once("close", () => {
+    kinds.delete(kind);
+    leave();
+  });
+}
+
 const official = toNodeHandler(handler);
 const isDeaf = process.argv.includes("--refuses-to-listen");
 serve((request, response, body) => {
@@ -270,6 +297,7 @@ serve((request, response, body) => {
     const error = { code: -32601, message: "Method not found: subscriptions/listen" };
     return response.writeHead(404, { "content-type": "application/json" }).end(JSON.stringify({ jsonrpc: "2.0", id: body.id, error }));
   }
+  if (body?.method === "subscriptions/listen" && body.params?.notifications?.eventsListChanged) return listen(body, response);
   // The SDK refuses to send a `resultType` of a vendor for a method of a vendor.
   if (body?.method !== "com.example/kind") return official(request, response, body);
   const result = { resultType: "com.example/kind", kind: { unheard: "of" } };
