@@ -145,6 +145,7 @@ impl Translator {
         held.pop_front(); // the handshake
         self.cache.clear();
         self.findings.note_both();
+        self.findings.discovered = Some(attempt.known);
         self.phase = Phase::Serving(Serving {
             relay: Box::new(attempt.relay),
             first_handshake: None,
