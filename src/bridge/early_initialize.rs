@@ -9,7 +9,7 @@
 
 use serde_json::{Value, json};
 
-use crate::era::protocol::{META_VERSION, NEWEST_LEGACY, is_legacy};
+use crate::era::protocol::{ListChanges, META_VERSION, NEWEST_LEGACY, is_legacy, list_changes};
 use crate::frame::{Frame, Id, Malformed, Outline, member_of, takes_batches};
 
 /// The instructions of an answer that is none of the server's, while the vault is locked.
@@ -214,13 +214,20 @@ impl EarlyInitialize {
     }
 }
 
-/// Returns the lists of a server, by its answer to `initialize`.
+/// Returns the lists of a server, by its answer to `initialize`. An extension has one where it declares that the list
+/// changes.
 fn lists_of(result: &str) -> Vec<&'static str> {
     let capabilities = member_of(result, "capabilities").unwrap_or("{}");
-    ["tools", "prompts", "resources"]
-        .into_iter()
-        .filter(|name| member_of(capabilities, name).is_some())
-        .collect()
+    let extensions = member_of(capabilities, "extensions").unwrap_or("{}");
+    let has = |changes: &ListChanges| match changes.extension {
+        None => member_of(capabilities, changes.list).is_some(),
+        Some(extension) => {
+            let settings = member_of(extensions, extension).unwrap_or("{}");
+            member_of(settings, "listChanged") == Some("true")
+        }
+    };
+    let lists = list_changes().filter(has);
+    lists.map(|changes| changes.list).collect()
 }
 
 /// Returns the revision that a request of a modern host names (MCP 2026-07-28, basic).
@@ -262,13 +269,14 @@ mod tests {
         early_initialize.on_host_message(&initialize());
         early_initialize.early_result(false).unwrap();
         let told = early_initialize
-            .on_server_message(&answer(r#"{"capabilities":{"tools":{},"prompts":{}}}"#));
+            .on_server_message(&answer(r#"{"capabilities":{"tools":{},"prompts":{},"extensions":{"io.modelcontextprotocol/events":{"listChanged":true}}}}"#));
         let methods: Vec<_> = told.iter().filter_map(Frame::method).collect();
         assert_eq!(
             methods,
             [
                 "notifications/tools/list_changed",
-                "notifications/prompts/list_changed"
+                "notifications/prompts/list_changed",
+                "notifications/events/list_changed"
             ]
         );
         assert!(
