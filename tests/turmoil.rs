@@ -6,6 +6,7 @@
 //! remotes that say what no server would. `MCPIPE_TURMOIL_CASES` plays more (default 400), `MCPIPE_TURMOIL_SEED`
 //! others.
 
+mod files; // files of skills and their digests
 mod remote; // a server of either era
 mod stream; // streams of events
 mod world; // the host, the translator and their rules

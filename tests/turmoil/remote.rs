@@ -5,6 +5,8 @@ use mcpipe::frame::{BridgeError, Frame, Id, member_of};
 use mcpipe::secret::Secret;
 use serde_json::json;
 
+use super::files;
+
 pub(super) const DISCOVERED: &str = r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"prompts":{},"logging":{},"extensions":{"io.modelcontextprotocol/tasks":{}}},"ttlMs":60000,"cacheScope":"public"}"#;
 const INITIALIZED: &str = r#"{"protocolVersion":"2025-11-25","serverInfo":{"name":"s","version":"2"},"capabilities":{"tools":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"prompts":{},"logging":{}}}"#;
 const ASKS: &str = r#"{"resultType":"input_required","inputRequests":{"a":{"method":"elicitation/create","params":{"message":"?","requestedSchema":{"type":"object","properties":{}}}}},"requestState":"s"}"#;
@@ -30,7 +32,7 @@ fn sensible(post: &Post) -> String {
         "server/discover" => DISCOVERED.into(),
         "initialize" => INITIALIZED.into(),
         "tools/list" => r#"{"resultType":"complete","tools":[{"name":"t","inputSchema":{"type":"object"}}],"ttlMs":60000,"cacheScope":"private"}"#.into(),
-        "resources/read" => r#"{"resultType":"complete","contents":[],"ttlMs":60000,"cacheScope":"public"}"#.into(),
+        "resources/read" | "skills/get" => files::answer(post),
         "ping" | "logging/setLevel" | "resources/subscribe" | "resources/unsubscribe" => "{}".into(),
         _ => r#"{"resultType":"complete","content":[]}"#.into(),
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use mcpipe::era::{Action, Arrival, ExchangeId, Options, Post, Translator};
 use mcpipe::frame::{BridgeError, Frame, Id, Outline, member_of};
 
+use super::files::Files;
 use super::remote;
 use super::stream::{Streams, is_stream};
 
@@ -70,6 +71,9 @@ pub(super) struct World {
     rounds: Vec<(u64, String)>,
     posts: BTreeMap<ExchangeId, Post>,
     events: Streams,
+    files: Files,
+    /// The host says something, and nothing has come from the remote since.
+    is_saying: bool,
     streams: BTreeSet<ExchangeId>,
     timers: Vec<u64>,
     /// What has become of each call, by its number, posting by posting.
@@ -95,6 +99,8 @@ impl World {
             rounds: Vec::new(),
             posts: BTreeMap::new(),
             events: Streams::default(),
+            files: Files::default(),
+            is_saying: false,
             streams: BTreeSet::new(),
             timers: Vec::new(),
             fates: BTreeMap::new(),
@@ -123,6 +129,9 @@ impl World {
                 "tools/call",
                 "tools/list",
                 "resources/read",
+                "resources/read",
+                "skills/get",
+                "skills/get",
                 "prompts/get",
                 "server/discover",
                 "subscriptions/listen",
@@ -133,6 +142,9 @@ impl World {
                 "tools/call",
                 "tools/list",
                 "resources/read",
+                "resources/read",
+                "skills/get",
+                "skills/get",
                 "prompts/get",
                 "resources/subscribe",
                 "logging/setLevel",
@@ -166,8 +178,10 @@ impl World {
                 r#""name":"t","arguments":{{"nonce":{}}}"#,
                 nonce.unwrap_or_default()
             ),
-            "resources/read" | "resources/subscribe" => {
-                format!(r#""uri":"file:///{}""#, which % 2)
+            "resources/read" | "skills/get" | "resources/subscribe" => {
+                let uri = format!("file:///{}", u8::from(!which.is_multiple_of(4)));
+                self.files.asks(&id, uri.clone());
+                format!(r#""uri":"{uri}""#)
             }
             "prompts/get" => r#""name":"p""#.into(),
             "logging/setLevel" => r#""level":"info""#.into(),
@@ -275,7 +289,9 @@ impl World {
         self.translator.update_context(self.now, self.name);
         let frame = Frame::parse(line).unwrap();
         self.translator.on_host_message(frame, &mut actions);
+        self.is_saying = true;
         self.act(actions);
+        self.is_saying = false;
     }
 
     pub(super) fn arrive(&mut self, which: u8, what: u8) {
@@ -416,6 +432,10 @@ impl World {
                     }
                     return self.fail(&format!("{id} is answered, and owed nothing"));
                 };
+                let is_kept = self.is_saying;
+                if let Some(wrong) = self.files.told(&id, &owed.method, frame, is_kept) {
+                    self.fail(&wrong);
+                }
                 self.answered(frame, &owed);
             }
         }
