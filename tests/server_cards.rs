@@ -10,6 +10,9 @@ mod login; // signing in, and nothing registered at a place that does not exist
 #[cfg(unix)]
 mod terminal; // a person who is asked
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::{Value, json};
 
 use crate::support::host::{INITIALIZE, INITIALIZED, Process, call, json as parsed};
@@ -428,4 +431,90 @@ async fn guard_rails_of_the_target_and_of_the_endpoint_both_hold() {
         }
         host.closed().await;
     }
+}
+
+#[tokio::test]
+async fn a_server_that_moves_is_followed_by_the_card_that_is_read_again() {
+    for (is_modern, by_domain) in [(false, true), (true, true), (false, false), (true, false)] {
+        let has_moved = Arc::<AtomicBool>::default();
+        let moved = Arc::clone(&has_moved);
+        let site = Server::that(move |ask| {
+            let place = match moved.load(Ordering::SeqCst) {
+                true => "/new",
+                false => "/mcp",
+            };
+            let origin = format!("http://{}", ask.header("host").unwrap());
+            let document = match ask.path.as_str() {
+                CATALOG => catalog(&[CARD]),
+                CARD => card(&format!("{origin}{place}")),
+                path if path == place && is_modern => return modern_server(ask),
+                path if path == place => return ordinary(ask),
+                _ => return Reply::status(404),
+            };
+            Reply::json(document.to_string()).with("Cache-Control", "max-age=3600")
+        })
+        .await;
+        let home = tempfile::tempdir().unwrap();
+        let target = match by_domain {
+            true => domain(&site),
+            // The address of the server itself, whose era is remembered.
+            false => site.url(),
+        };
+        for at in 0..3 {
+            let mut host =
+                Process::start_in(home.path(), &[&target], &[("MCPIPE_PROTOCOL", "auto")]);
+            for line in opening_lines() {
+                host.try_send(&format!("{line}\n")).await;
+            }
+            let left = host.closed().await;
+            let answers = left.answers();
+            let is_served =
+                answers.len() == 2 && answers.iter().all(|it| it.get("result").is_some());
+            assert!(
+                is_served,
+                "{is_modern} {by_domain} {at} {answers:?} {}",
+                left.stderr
+            );
+            has_moved.store(true, Ordering::SeqCst);
+        }
+        assert_eq!(site.count("POST tools/call"), 3);
+    }
+}
+
+#[tokio::test]
+async fn the_recording_and_the_audit_go_on_at_the_endpoint() {
+    let site = Server::that(site(usual(), 404, ordinary)).await;
+    let home = tempfile::tempdir().unwrap();
+    let path = |name: &str| home.path().join(name).display().to_string();
+    let (audit, recording) = (path("audit"), path("recording"));
+    let flags = ["--audit", &audit, "--record", &recording, "--verbose"];
+    let left = bridged(&site.origin(), &opening_lines(), &flags).await;
+    assert!(left.status.success(), "{}", left.stderr);
+    assert_eq!(
+        left.stderr.matches("Recording to").count(),
+        1,
+        "{}",
+        left.stderr
+    );
+    assert!(
+        !left.stderr.contains("may lack its last lines"),
+        "{}",
+        left.stderr
+    );
+    let recorded = std::fs::read_to_string(&recording).unwrap();
+    let of_host = recorded.lines().filter(|line| line.contains("\"host\":{"));
+    assert_eq!(of_host.count(), 3, "{recorded}");
+    assert!(recorded.contains("\"eof\":true"), "{recorded}");
+    let audited = std::fs::read_to_string(&audit).unwrap();
+    let calls = audited.lines().filter(|line| line.contains("tools/call"));
+    assert!(calls.count() >= 1, "{audited}");
+    let verified = Process::start_in(home.path(), &["audit", "verify", &audit], &[])
+        .closed()
+        .await;
+    assert!(
+        verified.status.success(),
+        "{:?} {}",
+        verified.lines,
+        verified.stderr
+    );
 }

@@ -9,7 +9,7 @@ use tokio::time;
 use url::Url;
 
 use crate::auth::PendingSignIn;
-use crate::bridge::{Ended, Reason, Stop, Unanswered};
+use crate::bridge::{Elsewhere, Ended, Reason, Stop, Unanswered};
 use crate::cli::{BridgeArgs, PolicyLayer};
 use crate::commands::connection::{self, Arguments, Connection};
 use crate::commands::server_cards::{self, Missing};
@@ -19,8 +19,8 @@ use crate::logging::Output;
 use crate::recorder::Recorder;
 use crate::report::{Failure, Kind};
 use crate::server_card::domain::domain;
-use crate::settings::Environment;
 use crate::settings::environment::open_terminal;
+use crate::settings::{self, Environment, SERVER};
 use crate::stdio::{Host, Unwritten, Written};
 
 /// A host that was handed over, and what goes on with it.
@@ -35,18 +35,28 @@ struct Resumed {
 /// # Errors
 /// Wrong settings, or a bare domain without an endpoint that may be used. Later errors are reported to the host; when stdin
 /// has ended, requests that the server has not answered are an error of this too.
-pub async fn run(args: BridgeArgs, env: &Environment, stderr: &Output) -> Result<(), Failure> {
+pub async fn run(mut args: BridgeArgs, env: &Environment, stderr: &Output) -> Result<(), Failure> {
+    args.target.sign_in.callback_port = args.callback_port();
     let typed = args.target.url.clone().unwrap_or_default();
-    let guard_rails = args.policy.files.clone();
-    let (to, resumed) = match domain(&typed) {
-        None => match Box::pin(carried(args, env, stderr, None, true)).await? {
+    let origin = domain(&typed);
+    let allow_http = args.target.network.allow_http;
+    let target = origin
+        .clone()
+        .or_else(|| settings::address(&typed, SERVER, allow_http).ok());
+    let search = |found: Option<&Url>| {
+        let target = target.as_ref()?;
+        let args = &args.target;
+        Some(server_cards::of_running_bridge(target, args, env, found))
+    };
+    let (mut to, mut resumed) = match origin {
+        None => match Box::pin(carried(&args, env, stderr, None, search(None))).await? {
             Some((to, resumed)) => (to, Some(resumed)),
             None => return Ok(()),
         },
-        Some(origin) => {
+        Some(target) => {
             let missing = Missing {
                 typed: typed.clone(),
-                target: origin,
+                target,
                 status: None,
             };
             match server_cards::of_bridge(&missing, &args.target, env).await? {
@@ -60,17 +70,30 @@ pub async fn run(args: BridgeArgs, env: &Environment, stderr: &Output) -> Result
             }
         }
     };
-    let (cli, env) = server_cards::retyped(&typed, &to, env)?;
-    let mut args = cli.bridge;
-    // Rules for the target hold at the endpoint too.
-    for layer in guard_rails {
-        let is_same = |it: &PolicyLayer| it.path == layer.path && it.lines == layer.lines;
-        if !args.policy.files.iter().any(is_same) {
-            args.policy.files.push(layer);
+    // A card that was kept may name an endpoint that has moved since.
+    for is_last in [false, true] {
+        let (cli, env) = server_cards::retyped(&typed, &to, env)?;
+        let mut moved = cli.bridge;
+        moved.target.sign_in.callback_port = moved.callback_port();
+        add_guard_rails(&mut moved.policy.files, &args.policy.files);
+        let search = search(Some(&to)).filter(|_| !is_last);
+        let carrying = carried(&moved, &env, stderr, resumed.take(), search);
+        match Box::pin(carrying).await? {
+            Some((next, host)) => (to, resumed) = (next, Some(host)),
+            None => return Ok(()),
         }
     }
-    let carrying = carried(args, &env, stderr, resumed, false);
-    Box::pin(carrying).await.map(|_| ())
+    Ok(())
+}
+
+/// Adds the rules of the target to those of the endpoint: both hold.
+fn add_guard_rails(endpoints: &mut Vec<PolicyLayer>, targets: &[PolicyLayer]) {
+    for layer in targets {
+        let is_same = |it: &PolicyLayer| it.path == layer.path && it.lines == layer.lines;
+        if !endpoints.iter().any(is_same) {
+            endpoints.push(layer.clone());
+        }
+    }
 }
 
 /// Answers the host's first request with this error: hosts show it, and few show stderr.
@@ -97,16 +120,15 @@ const FIRST_LINE: Duration = Duration::from_secs(2);
 /// The longest first request of that host, in bytes.
 const MAX_FIRST_LINE: usize = 1024 * 1024;
 
-/// Carries the host's messages to the target. With `may_search` the server is searched for elsewhere if none is there;
-/// returns its address and the host where it was found.
+/// Carries the host's messages to the target. Returns the server's address, and the host, where the server was found
+/// elsewhere.
 async fn carried(
-    mut args: BridgeArgs,
+    args: &BridgeArgs,
     env: &Environment,
     stderr: &Output,
     resumed: Option<Resumed>,
-    may_search: bool,
+    elsewhere: Option<Elsewhere>,
 ) -> Result<Option<(Url, Resumed)>, Failure> {
-    args.target.sign_in.callback_port = args.callback_port();
     let target = connection::target(&args.target, env)?;
     let is_first = resumed.is_none();
     if let Some(warning) = args.compat.warning().filter(|_| is_first) {
@@ -114,10 +136,6 @@ async fn carried(
     }
     let address = crate::text::without_query(&target.typed);
     let max_message = target.https.max_message;
-    let elsewhere = may_search.then(|| {
-        let url = target.https.url.clone();
-        server_cards::of_running_bridge(url, &args.target, env)
-    });
     let (pipes, recorder) = match resumed {
         Some(resumed) => (Some((resumed.host, resumed.unwritten)), resumed.recorder),
         None => (None, None),

@@ -50,6 +50,7 @@ fn lookup(
         ),
         target: target.clone(),
         given: given(network),
+        asks_always: true,
         trusts_kept: false,
         now: settings::now,
     })
@@ -118,6 +119,7 @@ pub(super) async fn of_bridge(
     env: &Environment,
 ) -> Result<Result<Url, Refusal>, Failure> {
     let lookup = Lookup {
+        asks_always: false,
         trusts_kept: true,
         ..lookup(missing, &args.network, &args.sign_in.account, env)?
     };
@@ -129,26 +131,33 @@ pub(super) async fn of_bridge(
     Ok(found)
 }
 
-/// Returns the search that a bridge makes when its address has shown to have no server.
-pub(super) fn of_running_bridge(target: Url, args: &TargetArgs, env: &Environment) -> Elsewhere {
+/// Returns the search that a bridge makes when its address has shown to have no server. `found` is that address where an
+/// earlier search of the same bridge has found it: then every document is asked for again, and only another address counts.
+pub(super) fn of_running_bridge(
+    target: &Url,
+    args: &TargetArgs,
+    env: &Environment,
+    found: Option<&Url>,
+) -> Elsewhere {
     let typed = args.url.as_deref().unwrap_or_default();
     let missing = Missing {
         typed: without_query(typed),
-        target,
+        target: target.clone(),
         status: None,
     };
     let (network, account) = (args.network.clone(), args.sign_in.account.clone());
-    let env = env.clone();
+    let (env, found) = (env.clone(), found.cloned());
     Elsewhere::new(move |status| {
         let missing = Missing {
             status: Some(status),
             ..missing.clone()
         };
         let made = lookup(&missing, &network, &account, &env);
-        let network = network.clone();
+        let (network, found) = (network.clone(), found.clone());
         Box::pin(async move {
             let lookup = match made {
                 Ok(lookup) => Lookup {
+                    asks_always: found.is_some(),
                     trusts_kept: true,
                     ..lookup
                 },
@@ -159,15 +168,17 @@ pub(super) fn of_running_bridge(target: Url, args: &TargetArgs, env: &Environmen
             };
             let looked = lookup.run().await;
             match without_question(&missing, &looked, &network) {
-                Ok(endpoint) => {
+                Ok(endpoint) if found.as_ref() != Some(&endpoint) => {
                     note(&missing, &looked, &endpoint);
                     Found::At(endpoint)
                 }
-                Err(refusal) if is_nothing(&missing, &looked) => {
-                    tracing::info!(refusal = %refusal.text, "no server card was found");
+                Err(refusal) if found.is_none() && !is_nothing(&missing, &looked) => {
+                    Found::Told(refusal.for_host(Some(status)))
+                }
+                _ => {
+                    tracing::info!(absent = ?looked.absent, "no server card leads on");
                     Found::Nothing
                 }
-                Err(refusal) => Found::Told(refusal.for_host(Some(status))),
             }
         })
     })
@@ -207,7 +218,8 @@ pub(super) async fn of_login(
     };
     let choices = &looked.findings.endpoints;
     let is_open = !choices.is_empty() && env.is_typed_into && env.is_terminal;
-    if !is_open || has_headers(network) {
+    let is_here = |it: &Endpoint| is_same_site(&missing.target, &it.url);
+    if !is_open || has_headers(network) && !choices.iter().all(is_here) {
         return Err(refusal.into());
     }
     stderr.say(&question(missing, choices, &looked));

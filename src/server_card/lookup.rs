@@ -50,6 +50,8 @@ pub struct Lookup {
     pub cache: ServerCache,
     /// The headers that the user gives.
     pub given: Given,
+    /// True where each document is asked for again, although its server has said that it may be used without a question.
+    pub asks_always: bool,
     /// True where a kept document is used if it cannot be asked for again.
     pub trusts_kept: bool,
     /// The wall clock.
@@ -321,6 +323,7 @@ impl Lookup {
     /// Asks for a document, unless the kept one may be used without a question.
     async fn ask(&self, url: &Url, accept: &'static str, kept: Option<KeptDocument>) -> Asked {
         if let Some(kept) = &kept
+            && !self.asks_always
             && kept.is_fresh((self.now)())
         {
             return Asked::Found(kept.content.clone(), Some(kept.clone()));

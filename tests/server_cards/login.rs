@@ -195,3 +195,31 @@ async fn without_a_terminal_another_site_and_several_servers_are_only_named() {
     }
     assert_eq!(other.connections(), 0);
 }
+
+#[tokio::test]
+async fn a_bridge_that_finds_the_endpoint_signs_in_there() {
+    let authority = Authority::start().await;
+    let site = Server::that(protected(&authority, true)).await;
+    authority.configure(|options| options.resource = Some(site.url()));
+    for (nth, target) in [domain(&site), site.origin()].into_iter().enumerate() {
+        let flags = [
+            "--no-browser",
+            "--wait-for-login",
+            "--auth-timeout",
+            "40",
+            &target,
+        ];
+        let mut host = Process::start_with(&flags, &[("MCPIPE_PROTOCOL", "auto")]);
+        host.send(INITIALIZE).await;
+        host.has_said("/start").await;
+        let said = host.said_so_far();
+        let page = said
+            .split_whitespace()
+            .find(|word| word.ends_with("/start"));
+        browser::follow(&Url::parse(page.unwrap()).unwrap()).await;
+        let answer = host.next_json().await;
+        assert!(answer.get("result").is_some(), "{target} {answer}");
+        host.closed().await;
+        assert_eq!(authority.grants("authorization_code").len(), nth + 1);
+    }
+}

@@ -39,6 +39,7 @@ fn search(home: &tempfile::TempDir, catalog: &Value) -> (Lookup, Arc<Mutex<Vec<S
         target,
         cache,
         given: Given::Names(Vec::new()),
+        asks_always: false,
         trusts_kept: true,
         now: clock,
     };
