@@ -225,10 +225,10 @@ impl Cache {
         let open = self.open.remove(place);
         if failed {
             // A server that does not have the file, or the skill, may have told of it before.
-            return match &open.request.uri {
-                Some(uri) => self.entries.drop_digests_of(Some(uri)),
-                None => {}
-            };
+            if let Some(uri) = &open.request.uri {
+                self.entries.drop_digests_of(Some(uri));
+            }
+            return;
         }
         if !key::is_complete(frame) {
             return;
