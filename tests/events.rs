@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::sleep;
 
-use crate::support::host::{INITIALIZE, INITIALIZED, InProcess, Process, call_timeout, settings};
+use crate::support::host::{
+    INITIALIZE, INITIALIZED, InProcess, Process, call_timeout, request, settings,
+};
 use crate::support::memory::Memory;
 use crate::support::pairs::{self, Era, PAIRS, Pair};
 use crate::support::remote::{Reply, Server, Step, ordinary};
@@ -194,6 +196,36 @@ async fn whatever_cuts_a_stream_of_events_each_is_heard_once_and_in_order() {
             "{eras:?} {heard:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_silence_longer_than_body_timeout_ends_a_call_and_no_request_that_stands() {
+    let server = Server::that(|ask| {
+        let id: Value = serde_json::from_str::<Value>(&ask.body).unwrap_or_default()["id"].clone();
+        let first = match ask.label().as_str() {
+            "POST events/stream" => notice(&id, "events/active", json!({"cursor": null})),
+            "POST x/watch" => notice(&id, "x/news", json!({})),
+            "POST tools/call" => Step::text(": nothing to say\n\n"),
+            _ => return ordinary(ask),
+        };
+        let answer = json!({"jsonrpc":"2.0","id":id,"result":{}});
+        let silence = Step::Pause(Duration::from_secs(6));
+        Reply::events([first, silence, Step::event(answer.to_string())])
+    })
+    .await;
+    let mut host = Process::opened(&server.url(), &["--body-timeout", "2"]).await;
+    for (id, method) in [(1, "events/stream"), (2, "x/watch"), (3, "tools/call")] {
+        host.send(request(id, method)).await;
+    }
+    let mut answers = Vec::new();
+    while answers.len() < 3 {
+        let line = host.next_json().await;
+        if let Some(id) = line["id"].as_u64() {
+            answers.push((id, line["error"]["data"]["kind"] == "cut"));
+        }
+    }
+    answers.sort_unstable();
+    assert_eq!(answers, [(1, false), (2, false), (3, true)]);
 }
 
 // MCP 2024-11-05, basic/transports

@@ -7,7 +7,8 @@
 //!
 //! `action`, `arrival` and `exchange` are the words between the loop and a translator, `relay` is the trait of the
 //! pairs. Below the pairs: `protocol` has the tables, `detect` the evidence of a server's era, `headers` the header
-//! layer of the modern era, `server_info`, `standing`, `subscriptions`, `progress` and `task` what several pairs need.
+//! layer of the modern era, `secrets` what of a host's messages is written nowhere; `server_info`, `standing`,
+//! `subscriptions`, `progress` and `task` what several pairs need.
 //! `remembered` repeats the handshake of an earlier time.
 
 mod action;

@@ -81,10 +81,11 @@ impl StandingRequest {
     /// Takes a notification on its stream. `own` is the host's id of `request`, `sent` the one that the server knows.
     pub(super) fn take(&mut self, frame: &Frame, request: &Frame, own: &Id, sent: &Id) -> Taken {
         let mark = frame.meta(META_SUBSCRIPTION).and_then(Id::parse);
-        if !self.stands && mark.as_ref() == Some(sent) {
+        let is_it = |id: &Id| means(id, own, sent);
+        if !self.stands && mark.as_ref().is_some_and(is_it) {
             self.stands = request.method().is_some_and(|it| !protocol::is_known(it));
         }
-        if self.stands && frame.cancels().as_ref() == Some(sent) {
+        if self.stands && frame.cancels().as_ref().is_some_and(is_it) {
             return Taken::Cancelled(cancelled(frame, own));
         }
         if self.is_over {
@@ -162,7 +163,9 @@ impl StandingRequest {
         }
         let meta = frame.member_in(within, "_meta");
         let is_its_own = match meta.and_then(|meta| member_of(meta, META_SUBSCRIPTION)) {
-            Some(mark) => mark != own.text() && Id::parse(mark).as_ref() == Some(sent),
+            Some(mark) => {
+                mark != own.text() && Id::parse(mark).is_some_and(|mark| means(&mark, own, sent))
+            }
             // Messages of another kind are of no subscription (MCP 2026-07-28, basic/patterns/subscriptions).
             None => self.rules.is_some_and(|rules| is_of(&rules, frame)),
         };
@@ -239,6 +242,12 @@ fn is_of(rules: &Standing, frame: &Frame) -> bool {
     frame
         .method()
         .is_none_or(|method| family(method) == family(rules.confirmed_by))
+}
+
+/// Says whether a server means this request by an id. Servers write some ids in another way; one of ours is like none of the
+/// host's.
+fn means(id: &Id, own: &Id, sent: &Id) -> bool {
+    id == sent || own != sent && id.is_like(sent)
 }
 
 /// Returns the cursor in a notification. `null` is none.

@@ -10,8 +10,9 @@ const MARK: &str = "io.modelcontextprotocol/subscriptionId";
 /// The streams of one play. Each has a name of its own, which is told in its arguments.
 #[derive(Debug, Default)]
 pub(super) struct Streams {
-    /// How far the server is on each exchange, once it has confirmed it there.
-    on: BTreeMap<ExchangeId, u64>,
+    /// How far the server is on each exchange, once it has confirmed it there, and whether it has said the last event of
+    /// the stream before again.
+    on: BTreeMap<ExchangeId, (u64, bool)>,
     /// The last event that the host has heard of each, by the id of its request.
     heard: BTreeMap<String, u64>,
 }
@@ -47,9 +48,9 @@ impl Streams {
             .param("cursor")
             .map_or("null", |it| it.trim_matches('"'));
         let begun: u64 = begun.strip_prefix('c').map_or(0, |at| at.parse().unwrap());
-        let Some(at) = self.on.get_mut(&exchange) else {
+        let Some((at, is_again)) = self.on.get_mut(&exchange) else {
             if what % 8 > 1 {
-                self.on.insert(exchange, begun);
+                self.on.insert(exchange, (begun, false));
                 return notice(
                     "events/active",
                     &format!(r#""cursor":"c{begun}","truncated":false"#),
@@ -58,11 +59,13 @@ impl Streams {
             return failed(what);
         };
         match what % 32 {
+            0..18 if begun > 0 && *at == begun && !std::mem::replace(is_again, true) => {
+                event(begun)
+            }
             0..14 => {
                 *at += 1;
                 event(*at)
             }
-            14..17 if begun > 0 && *at == begun => event(begun),
             14..20 => notice("events/heartbeat", &format!(r#""cursor":"c{at}""#)),
             20 => notice("events/error", r#""error":{"code":-32603,"message":"x"}"#),
             21 => notice(

@@ -136,6 +136,7 @@ impl World {
                 "server/discover",
                 "subscriptions/listen",
                 "events/stream",
+                "events/stream",
             ],
             (_, false) => &[
                 "tools/call",
@@ -149,6 +150,7 @@ impl World {
                 "resources/subscribe",
                 "logging/setLevel",
                 "ping",
+                "events/stream",
                 "events/stream",
             ],
         };

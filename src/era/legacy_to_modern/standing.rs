@@ -11,7 +11,7 @@ use crate::frame::{Frame, Id, member_of};
 impl MultiRoundCall {
     /// Says whether the server knows the request by this id.
     fn is_sent_as(&self, id: &Id) -> bool {
-        matches!(&self.state, CallState::Sent(sent) if sent == id)
+        matches!(&self.state, CallState::Sent(sent) if sent.is_like(id))
     }
 
     fn stands(&self) -> bool {

@@ -66,6 +66,18 @@ fn a_stream_of_events_goes_on_at_the_cursor_that_the_host_was_told_of() {
 }
 
 #[test]
+fn the_id_of_a_later_request_is_known_in_another_spelling() {
+    let mut play = Play::new();
+    let stream = streaming(&mut play);
+    play.brings(stream, Arrival::Ended);
+    let token = play.token();
+    let again = play.fires(token).posted();
+    let id = format!("\"{}\"", again.frame.id().unwrap().text());
+    let heard = play.says(again.exchange, &event(&id, 1)).did();
+    assert_eq!(heard, [event("1", 1)]);
+}
+
+#[test]
 fn a_later_confirmation_is_told_as_far_as_it_is_news() {
     for (params, told) in [
         (
