@@ -25,7 +25,7 @@ export const HOSTS = [
   host("TypeScript 1", "ts1", "legacy", ts("hosts/ts.mjs", "--sdk", "1", "--era", "legacy"), [
     ...[...BASE, ...REST, ...MORE, ...LEGACY].filter((one) => !["skills reader", "tasks"].includes(one)),
     "tasks sdk",
-  ], { twin: "ts2", servers: ["TypeScript 2 modern", "TypeScript 1 legacy", "Python 2 modern", "FastMCP legacy"] }),
+  ], { twin: "ts2", servers: ["TypeScript 2 modern", "TypeScript 1 legacy", "Python 2 legacy"] }),
   ...["modern", "legacy"].flatMap((era) => [
     host(`Python 2 ${era}`, "python", era, py("hosts/python.py", "--party", "mcp", "--era", era), [...BASE, ...REST, "skills", "directory", "apps", ...(era === "modern" ? [] : LEGACY)], {
       servers: ["TypeScript 2 modern", "TypeScript 1 legacy", "Python 2 modern", "Python 2 legacy"],
@@ -38,12 +38,12 @@ export const HOSTS = [
   host("AI SDK", "ai-sdk", "modern", ts("hosts/ai-sdk.mjs"), ["capabilities", "tools", "prompts", "resources", "elicitation", "events", "apps"], {
     isDual: true,
     methods: ["tools/list", "tools/call", "prompts/list", "prompts/get", "resources/list", "resources/read", "events/list"],
-    servers: ["TypeScript 2 modern", "TypeScript 1 legacy", "FastMCP modern", "FastMCP legacy"],
+    servers: ["TypeScript 2 modern", "TypeScript 1 legacy", "FastMCP legacy"],
   }),
   // A process for each command: few of them.
   ...["modern", "legacy"].map((era) =>
     host(`mcpdo ${era}`, "mcpdo", era, ts("hosts/mcpdo.mjs", "--era", era), ["capabilities", "tools", "prompts", "resources", "skills", "directory", "apps"], {
-      steps: ["who the server is", "list tools", "every kind of content", "list skills", "a folder"],
+      steps: ["who the server is", "list tools", "list skills", "a folder"],
       servers: ["TypeScript 2 modern", "TypeScript 1 legacy"],
     }),
   ),

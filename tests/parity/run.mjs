@@ -239,10 +239,10 @@ function markSeen(cell, left, right) {
   for (const one of without(right, left)) mark(cell, feature, "what the server saw", {}, named(one));
 }
 
-/** What a server knew of its host when a tool was called. */
+/** What a server knew of its host when that asked it something. */
 function hostOf(seen) {
   const { params } = seen.find(({ message }) => message.method === "initialize")?.message ?? {};
-  const meta = seen.find(({ message }) => message.method === "tools/call")?.message.params._meta ?? {};
+  const meta = seen.findLast(({ message }) => message.method?.endsWith("/list"))?.message.params?._meta ?? {};
   return {
     capabilities: meta["io.modelcontextprotocol/clientCapabilities"] ?? params?.capabilities,
     host: meta["io.modelcontextprotocol/clientInfo"] ?? params?.clientInfo,
