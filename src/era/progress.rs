@@ -6,8 +6,8 @@
 
 use crate::frame::{Frame, Object};
 
-/// The part by which a number grows for words alone.
-const STEP: f64 = 1e-6;
+/// The parts of one in which a number grows for words alone.
+const PARTS: f64 = 1e6;
 
 /// The progress of one request.
 #[derive(Debug, Default)]
@@ -37,7 +37,7 @@ impl Progress {
             return Some(frame.clone());
         }
         // Words were told at the number that the server has only reached now.
-        let next = self.next();
+        let next = self.next()?;
         frame.edited(|message| message.edit("params", |params| params.set("progress", next)))
     }
 
@@ -51,7 +51,7 @@ impl Progress {
         self.words = Some(words.to_owned());
         let mut params = Object::default();
         params.set("progressToken", token);
-        params.set("progress", self.next());
+        params.set("progress", self.next()?);
         if let Some(total) = &self.total {
             params.set("total", total.as_str());
         }
@@ -62,13 +62,18 @@ impl Progress {
         ))
     }
 
-    /// Returns the least number that is greater than all that the host was told, as JSON text.
-    fn next(&mut self) -> String {
-        let next = self
-            .told
-            .map_or(0.0, |told| (told + STEP).max(told.next_up()));
+    /// Returns a number that is hardly greater than all that the host was told, as JSON text; `None` where there is no
+    /// greater one.
+    fn next(&mut self) -> Option<String> {
+        let next = match self.told {
+            None => 0.0,
+            Some(told) => (((told * PARTS).round() + 1.0) / PARTS).max(told.next_up()),
+        };
+        if !next.is_finite() {
+            return None;
+        }
         self.told = Some(next);
-        next.to_string()
+        Some(next.to_string())
     }
 }
 
@@ -133,8 +138,15 @@ mod tests {
             assert!(progress.of_status(none, "7").is_none(), "{none}");
         }
         assert!(progress.passed(&named("3")).is_some());
+        let shown = progress.of_status(r#""c""#, "7").unwrap();
+        assert_eq!(shown.param("progress"), Some("3.000001"));
         for late in ["3", "2", "x"] {
             assert!(progress.passed(&named(late)).is_none(), "{late}");
         }
+        assert!(progress.passed(&named("1e400")).is_some());
+        assert!(
+            progress.of_status(r#""d""#, "7").is_none(),
+            "no number is greater"
+        );
     }
 }
