@@ -8,8 +8,18 @@ use serde_json::json;
 use super::files;
 
 pub(super) const DISCOVERED: &str = r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"prompts":{},"logging":{},"extensions":{"io.modelcontextprotocol/tasks":{}}},"ttlMs":60000,"cacheScope":"public"}"#;
-const INITIALIZED: &str = r#"{"protocolVersion":"2025-11-25","serverInfo":{"name":"s","version":"2"},"capabilities":{"tools":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"prompts":{},"logging":{}}}"#;
+const INITIALIZED: &str = r#"{"protocolVersion":"2025-11-25","serverInfo":{"name":"s","version":"2"},"capabilities":{"tools":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"prompts":{},"logging":{},"tasks":{"requests":{"tools":{"call":{}}}}}}"#;
 const ASKS: &str = r#"{"resultType":"input_required","inputRequests":{"a":{"method":"elicitation/create","params":{"message":"?","requestedSchema":{"type":"object","properties":{}}}}},"requestState":"s"}"#;
+
+/// The states of a task, in either era.
+const STATES: [&str; 6] = [
+    r#""status":"working","statusMessage":"half""#,
+    r#""status":"working""#,
+    r#""status":"input_required","inputRequests":{"a":{"method":"elicitation/create","params":{"message":"?","requestedSchema":{"type":"object","properties":{}}}}}"#,
+    r#""status":"completed","statusMessage":"all","result":{"content":[]}"#,
+    r#""status":"failed","error":{"code":7,"message":"x"}"#,
+    r#""status":"cancelled""#,
+];
 
 /// What an HTTP server answers that has nothing to say.
 const STATUSES: [u16; 14] = [
@@ -27,8 +37,13 @@ pub(super) fn head() -> Head {
 }
 
 /// A sensible answer of a remote that knows both eras, and lists that live a minute.
-fn sensible(post: &Post) -> String {
+fn sensible(post: &Post, what: u8) -> String {
     match post.frame.method().unwrap_or_default() {
+        "tools/call" if post.frame.param("task").is_some() => {
+            r#"{"task":{"taskId":"t","status":"working","pollInterval":10,"statusMessage":"begun"}}"#.into()
+        }
+        "tasks/get" => format!(r#"{{"taskId":"t",{}}}"#, STATES[usize::from(what) % STATES.len()]),
+        "tools/list" if what.is_multiple_of(2) => r#"{"resultType":"complete","tools":[{"name":"t","inputSchema":{"type":"object"},"execution":{"taskSupport":"required"}}],"ttlMs":60000,"cacheScope":"private"}"#.into(),
         "server/discover" => DISCOVERED.into(),
         "initialize" => INITIALIZED.into(),
         "tools/list" => r#"{"resultType":"complete","tools":[{"name":"t","inputSchema":{"type":"object"}}],"ttlMs":60000,"cacheScope":"private"}"#.into(),
@@ -74,7 +89,7 @@ fn question(count: u64, what: u8) -> Frame {
 }
 
 fn notice(what: u8) -> Frame {
-    let (method, params) = match what % 5 {
+    let (method, params) = match what % 7 {
         0 => ("notifications/tools/list_changed", "{}"),
         1 => (
             "notifications/resources/updated",
@@ -87,6 +102,14 @@ fn notice(what: u8) -> Frame {
         3 => (
             "notifications/subscriptions/acknowledged",
             r#"{"notifications":{"toolsListChanged":true}}"#,
+        ),
+        4 => (
+            "notifications/tasks/status",
+            r#"{"taskId":"t","status":"completed","statusMessage":"all"}"#,
+        ),
+        5 => (
+            "notifications/tasks",
+            r#"{"taskId":"t","status":"working"}"#,
         ),
         _ => (
             "notifications/cancelled",
@@ -147,7 +170,7 @@ pub(super) fn arrival(post: &Post, count: u64, what: u8) -> Arrival {
         };
     };
     match kind {
-        0..8 => Arrival::Frame(Frame::result(id, &sensible(post))),
+        0..8 => Arrival::Frame(Frame::result(id, &sensible(post, what))),
         8 => Arrival::Opened(head()),
         9 => Arrival::Frame(progress(post, what).unwrap_or_else(|| notice(what))),
         10 | 11 => Arrival::Frame(Frame::result(id, ASKS)),
@@ -162,7 +185,7 @@ pub(super) fn arrival(post: &Post, count: u64, what: u8) -> Arrival {
         23 => Arrival::Accepted(head()),
         24 | 25 => Arrival::Frame(question(count, what)),
         26 | 27 => Arrival::Frame(notice(what)),
-        28 => Arrival::Frame(Frame::result(&misspelt(id, what), &sensible(post))),
+        28 => Arrival::Frame(Frame::result(&misspelt(id, what), &sensible(post, what))),
         29 => Arrival::Frame(Frame::result(
             id,
             [
@@ -172,7 +195,9 @@ pub(super) fn arrival(post: &Post, count: u64, what: u8) -> Arrival {
                 r#"{"resultType":"input_required","requestState":"s"}"#,
                 r#"{"resultType":"task","task":{"taskId":"t","status":"working","pollIntervalMs":10}}"#,
                 r#"{"resultType":"task","taskId":"t","status":"working","pollIntervalMs":10}"#,
-            ][usize::from(what) % 6],
+                r#"{"task":{"taskId":"t","status":"working","pollInterval":10}}"#,
+                r#"{"isError":true,"content":[{"type":"text","text":"MCP error -32601: Tool t requires task augmentation (taskSupport: 'required')"}]}"#,
+            ][usize::from(what) % 8],
         )),
         30 => Arrival::LostWithSession(HttpError {
             status: 404,

@@ -189,7 +189,7 @@ impl World {
             "logging/setLevel" => r#""level":"info""#.into(),
             "events/stream" => r#""name":"x","cursor":null"#.into(),
             "subscriptions/listen" => {
-                r#""notifications":{"toolsListChanged":true,"resourceSubscriptions":["file:///1"]}"#
+                r#""notifications":{"toolsListChanged":true,"resourceSubscriptions":["file:///1"],"taskIds":["t"]}"#
                     .into()
             }
             _ => r#""x":1"#.into(),
