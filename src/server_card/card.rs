@@ -20,7 +20,7 @@ const MAX_HEADERS: usize = 32;
 /// The longest name that is kept, in characters.
 const LONGEST_NAME: usize = 80;
 /// The longest address that is read, in bytes.
-const LONGEST_URL: usize = 8 * 1024;
+const LONGEST_URL: usize = 2 * 1024;
 
 /// A server as its card describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -88,7 +88,8 @@ impl Findings {
             .filter_map(|remote| {
                 let mut url = Url::parse(&remote.url).ok()?;
                 url.set_fragment(None);
-                (may_visit(&url) && url != *target).then_some((remote.transport, url))
+                let is_usable = is_plain(&url) && url != *target && may_visit(&url);
+                is_usable.then_some((remote.transport, url))
             })
             .collect();
         // Both transports are of one server, and the newer one is spoken here.
@@ -141,6 +142,13 @@ impl Findings {
             _ => Verdict::Several,
         }
     }
+}
+
+/// Says whether a shell reads the address as one word and nothing else, whichever shell it is: messages name the address in
+/// commands that are copied, and the site that has written it is not to be run there.
+fn is_plain(url: &Url) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/%?=@+,[]".contains(&byte);
+    url.as_str().bytes().all(is_plain)
 }
 
 /// Returns the names of the headers that the user has not given. `Authorization` is not among them: signing in brings it.

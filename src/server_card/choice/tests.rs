@@ -111,7 +111,11 @@ fn one_endpoint_on_the_site_is_used_and_another_is_asked_about() {
             "use https://example.com/mcp",
         ),
     ] {
-        assert_eq!(verdict(&found(&[remotes.clone()])), wanted, "{remotes:?}");
+        assert_eq!(
+            verdict(&found(std::slice::from_ref(&remotes))),
+            wanted,
+            "{remotes:?}"
+        );
     }
 }
 
@@ -163,11 +167,37 @@ fn headers_of_unknown_names_count_as_given() {
         &[],
         &["X-Key"],
     )];
-    let findings = found_with(&[remotes.clone()], &Given::Unknown);
+    let findings = found_with(std::slice::from_ref(&remotes), &Given::Unknown);
     assert_eq!(verdict(&findings), "use https://example.com/mcp");
     let wanting = found(&[remotes]).incomplete.pop().unwrap();
     assert_eq!(
         (wanting.name.as_str(), wanting.headers),
         ("entry", vec!["X-Key".to_owned()])
     );
+}
+
+#[test]
+fn an_address_that_a_shell_would_read_as_a_command_is_not_used() {
+    for address in [
+        "https://example.com/$(id)",
+        "https://example.com/`id`",
+        "https://example.com/;id",
+        "https://example.com/mcp?a&id",
+        "https://example.com/|id",
+        "https://example.com/'id'",
+        "https://example.com/!id",
+        "https://example.com/mcp?$(id)",
+    ] {
+        let findings = found(&[vec![plain(address)]]);
+        // The URL parser escapes some of these characters, and the address is harmless then.
+        let is_harmless = |it: &Endpoint| {
+            !it.url
+                .as_str()
+                .contains(['$', '`', ';', '&', '|', '\'', '!'])
+        };
+        assert!(findings.endpoints.iter().all(is_harmless), "{findings:?}");
+    }
+    let odd = "https://user.example.com/a-b_c~d.e%20f?g=h,i+j@k";
+    let findings = found(&[vec![plain(odd)]]);
+    assert_eq!(verdict(&findings), format!("use {odd}"));
 }
