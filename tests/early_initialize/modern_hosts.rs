@@ -17,8 +17,8 @@ use crate::support::host::{INITIALIZED, Process, request};
 use crate::support::remote::{Ask, Reply, Step, ordinary};
 
 /// A modern host's message.
-fn modern_line(id: Value, method: &str, params: Value) -> String {
-    let mut line = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
+fn modern_line(id: impl Into<Value>, method: &str, params: &Value) -> String {
+    let mut line = json!({ "jsonrpc": "2.0", "id": id.into(), "method": method, "params": params });
     line["params"]["_meta"] = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientCapabilities": { "elicitation": { "form": {} } },
@@ -28,18 +28,18 @@ fn modern_line(id: Value, method: &str, params: Value) -> String {
 }
 
 fn discover(id: u64) -> String {
-    modern_line(json!(id), "server/discover", json!({}))
+    modern_line(id, "server/discover", &json!({}))
 }
 
 fn list(id: u64) -> String {
-    modern_line(json!(id), "tools/list", json!({}))
+    modern_line(id, "tools/list", &json!({}))
 }
 
 /// Asks for the changes of two lists, under the id `s`.
 fn listen() -> String {
     let filter = json!({ "toolsListChanged": true, "promptsListChanged": true });
     let params = json!({ "notifications": filter });
-    modern_line(json!("s"), "subscriptions/listen", params)
+    modern_line("s", "subscriptions/listen", &params)
 }
 
 /// Asks for the discover result in the legacy way.
@@ -267,6 +267,33 @@ async fn what_a_server_said_in_either_era_is_told_to_hosts_of_both() {
         assert_eq!(tasks, has_tasks, "{told}");
         let extension = &told["capabilities"]["extensions"]["com.example/x"];
         assert_eq!(extension, &json!({ "n": 1 }), "{told}");
+        assert!(host.closed().await.status.success());
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_after_the_sign_in_hears_that_the_host_was_told_other_capabilities() {
+    for serve in [modern as fn(&Ask) -> Reply, legacy] {
+        let machine = Machine::serving(serve).await;
+        let mut host = bridge(&machine, &[]);
+        host.send(discover(1)).await;
+        assert!(early(&mut host).await.is_object());
+        host.send(list(2)).await;
+        host.has_said("by visiting:").await;
+        browser::follow(&machine.page(1).await).await;
+        assert!(answer(&mut host, 2).await["result"].is_object());
+        host.send(listen()).await;
+        let lines = heard(&mut host, |lines| lines.len() == 2).await;
+        let changed = "notifications/tools/list_changed";
+        assert_eq!(place(&lines, changed), Some(1), "{lines:?}");
+        // It is said once.
+        host.send(listen().replace(r#""s""#, r#""t""#)).await;
+        host.send(list(3)).await;
+        let is_answered = |lines: &[Value]| lines.iter().any(|line| line["id"] == 3);
+        let acknowledged = "notifications/subscriptions/acknowledged";
+        let is_all = |lines: &[Value]| is_answered(lines) && place(lines, acknowledged).is_some();
+        let lines = heard(&mut host, is_all).await;
+        assert_eq!(place(&lines, changed), None, "{lines:?}");
         assert!(host.closed().await.status.success());
     }
 }
