@@ -24,7 +24,7 @@
 //! | | [`report`] | any failure as a sentence, a hint and an exit code |
 //! | | [`logging`] | tracing to stderr or a file, filtered and redacted |
 //! | | [`limits`] | limits that the system sets for this process |
-//! | bridge | [`bridge`] | the loop, exchanges and their retries, streams, the early answer to `initialize`, leaving |
+//! | bridge | [`bridge`] | the loop, exchanges and their retries, streams, the early answers to the handshake, leaving |
 //! | I/O | [`stdio`] | the host's pipes: one reader, one writer |
 //! | | [`remote`] | the server: HTTP requests and responses with a client of its own, headers from programs, recording |
 //! | | [`auth`] | OAuth: the sign-in, renewals, grants without a user, records of tokens |
@@ -73,7 +73,8 @@
 //! - **probe**: `server/discover`, sent to learn the era of an unknown server.
 //! - **session**: the state that a legacy server keeps under an `Mcp-Session-Id`.
 //! - **response stream**: the server-sent events that answer a POST. **Standalone stream**: those of a GET.
-//! - **early initialize**: the answer to the host's `initialize` while a user still signs in.
+//! - **early initialize**, **early discover**: the answer to the host's handshake, `initialize` or `server/discover`, while a
+//!   user still signs in.
 //! - **challenge**: the `WWW-Authenticate` header of a 401 or 403 (RFC 9110 section 11).
 //! - **credential**: an access token and, with DPoP, its key; sent to its own origin only ([`auth::Credential`]).
 //! - **generation**: the number of a credential; a newer one is greater.

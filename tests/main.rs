@@ -21,7 +21,7 @@ mod coordination; // several processes with one vault: one browser, one refresh,
 mod documents; // the paths that the documents for contributors name
 mod dpop; // tokens bound to a key: proofs, nonces, clock differences, servers that change their policy
 mod drain; // end of file, signals, broken pipes, dead servers: each request is answered, within a bound
-mod early_initialize; // `initialize` answered while a user signs in
+mod early_initialize; // `initialize` and `server/discover` answered while a user signs in
 mod era_detection; // revision chosen for a server, by its answers to the first question
 mod eras; // every transcript of fixtures/, played and recorded
 mod events; // streams of events and other requests that stand: silences, cuts, cursors; secrets of webhooks
