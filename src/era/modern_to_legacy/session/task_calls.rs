@@ -136,7 +136,7 @@ impl ParkableCalls {
         let mut open = self.open.iter();
         let found = open.find(|(_, call)| call.task.as_ref().is_some_and(is_it));
         if let (Some((&number, _)), Some(status)) = (found, frame.member("params")) {
-            self.on_status(number, &status.to_owned(), server, link, actions);
+            self.on_status(number, status, server, link, actions);
         }
     }
 
