@@ -242,7 +242,7 @@ function markSeen(cell, left, right) {
 /** What a server knew of its host when that asked it something. */
 function hostOf(seen) {
   const { params } = seen.find(({ message }) => message.method === "initialize")?.message ?? {};
-  const meta = seen.findLast(({ message }) => message.method?.endsWith("/list"))?.message.params?._meta ?? {};
+  const meta = seen.findLast(({ message }) => /^tools\/call$|\/list$/.test(message.method))?.message.params?._meta ?? {};
   return {
     capabilities: meta["io.modelcontextprotocol/clientCapabilities"] ?? params?.capabilities,
     host: meta["io.modelcontextprotocol/clientInfo"] ?? params?.clientInfo,
