@@ -43,6 +43,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::auth::store::locked_vault::Closed;
+use crate::era::protocol::is_known;
 use crate::era::{Action, Arrival, ExchangeId, Post};
 use crate::frame::{BridgeError, Frame, Id};
 use crate::remote::Remote;
@@ -236,6 +237,10 @@ impl<R: Remote> Bridge<R> {
             taken += event.length();
             self.on_event(event).await?;
         }
+        let released = self.early_discover.release();
+        if !released.is_empty() {
+            self.translate(released).await?;
+        }
         if taken >= QUEUE {
             // The exchanges have their turn before more is taken, and a server that asks without end takes some answers
             // first, each of which has a connection of its own.
@@ -247,14 +252,6 @@ impl<R: Remote> Bridge<R> {
     }
 
     async fn on_event(&mut self, event: ExchangeEvent) -> Result<(), WriterGone> {
-        self.take_event(event).await?;
-        match self.early_discover.release() {
-            released if released.is_empty() => Ok(()),
-            released => self.translate(released).await,
-        }
-    }
-
-    async fn take_event(&mut self, event: ExchangeEvent) -> Result<(), WriterGone> {
         match event {
             ExchangeEvent::Waiting(exchange, waiting) => {
                 if let Some(running) = self.running.get_mut(&exchange) {
@@ -344,8 +341,9 @@ impl<R: Remote> Bridge<R> {
                     }
                 }
                 Action::Stand(exchange) => {
-                    if let Some(running) = self.running.get_mut(&exchange) {
-                        running.stands.cancel();
+                    let running = self.running.get(&exchange);
+                    if let Some(stands) = running.and_then(|running| running.stands.as_ref()) {
+                        stands.cancel();
                     }
                 }
                 Action::SetTimer {
@@ -440,11 +438,13 @@ impl<R: Remote> Bridge<R> {
             return;
         }
         let id = post.frame.id().filter(|_| post.frame.is_request()).cloned();
-        let stands = CancellationToken::new();
+        // Of a method that is known, it is known from the beginning.
+        let may_stand = post.frame.method().is_some_and(|it| !is_known(it));
+        let stands = (id.is_some() && may_stand).then(CancellationToken::new);
         let signal = stands.clone();
         // In a box: each layer around a task moves its future once more, and an exchange's is some KB long.
         self.spawn(exchange, false, id, async move {
-            Box::pin(exchanges.post(post, &signal)).await;
+            Box::pin(exchanges.post(post, signal.as_ref())).await;
         });
         if let Some(running) = self.running.get_mut(&exchange) {
             running.stands = stands;
@@ -467,7 +467,7 @@ impl<R: Remote> Bridge<R> {
                 id,
                 span: span.clone(),
                 is_standing,
-                stands: CancellationToken::new(),
+                stands: None,
                 waiting: None,
             },
         );

@@ -215,15 +215,22 @@ fn learn_verdict(facts: &ServerCache, learned: Option<Discovered>, now: SystemTi
 fn learn_last(facts: &ServerCache, discover: &str) {
     let part = remembered::repeatable_part(discover);
     let last = Some(json!({ "result": part })).filter(|_| part.len() <= MAX_SIZE);
-    facts.store(LAST_DISCOVER, last.unwrap_or(Value::Null));
+    // A look at the file, under its lock, costs more than the rest.
+    if facts.recall(LAST_DISCOVER) != last {
+        facts.store(LAST_DISCOVER, last.unwrap_or(Value::Null));
+    }
 }
 
 /// Remembers the discover result of a modern server, if it may be repeated. Blocks for one small write.
 fn learn_known(facts: &ServerCache, new: RememberedDiscover, now: SystemTime) {
+    let lasts = era::lasts(&new.discover);
+    if lasts.is_none() && facts.recall(DISCOVER).is_none() {
+        return;
+    }
     let now = seconds(now);
     let mut all = known(facts.load(DISCOVER).as_ref(), now);
     all.retain(|(known, ..)| known.capabilities != new.capabilities);
-    if let Some(lasts) = era::lasts(&new.discover) {
+    if let Some(lasts) = lasts {
         let until = now.saturating_add(lasts.min(BELIEVED).as_secs());
         all.insert(0, (new, now, until));
     }

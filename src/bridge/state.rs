@@ -91,8 +91,8 @@ pub(super) struct RunningExchange {
     /// The log's span for this exchange.
     pub(super) span: tracing::Span,
     pub(super) is_standing: bool,
-    /// The signal to the exchange that its request stands.
-    pub(super) stands: CancellationToken,
+    /// The signal to the exchange that its request stands, where its method does not show that.
+    pub(super) stands: Option<CancellationToken>,
     /// The reason for which the exchange waits for a credential, if it does.
     pub(super) waiting: Option<Waiting>,
 }

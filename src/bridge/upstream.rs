@@ -53,8 +53,8 @@ impl<R: Remote> Exchanges<R> {
             .await;
     }
 
-    /// Runs one posted frame to its end. `stands` says that it is a request that stands, as its method may not show.
-    pub(super) async fn post(&self, post: Post, stands: &CancellationToken) {
+    /// Runs one posted frame to its end. `stands` says that it is a request that stands, where its method does not show it.
+    pub(super) async fn post(&self, post: Post, stands: Option<&CancellationToken>) {
         let exchange = post.exchange;
         let owed = post.frame.id().filter(|_| post.frame.is_request());
         let outstanding = owed.map(|id| self.outstanding.enter(id));
@@ -75,7 +75,7 @@ impl<R: Remote> Exchanges<R> {
     async fn post_in_time(
         &self,
         post: &Post,
-        signal: &CancellationToken,
+        signal: Option<&CancellationToken>,
         arrivals: &mut Vec<Arrival>,
     ) -> Followed {
         let limit = timeout::lowest(&self.settings.policy.call_timeout, &post.frame);
@@ -108,12 +108,21 @@ impl<R: Remote> Exchanges<R> {
                 followed => followed,
             }
         });
+        if ceiling.is_none() && signal.is_none() {
+            return run.await;
+        }
         let is_late = async {
             match ceiling {
                 Some(ceiling) => {
                     self.ticked(ceiling).await;
                     ceiling
                 }
+                None => std::future::pending().await,
+            }
+        };
+        let is_standing = async {
+            match signal {
+                Some(signal) => signal.cancelled().await,
                 None => std::future::pending().await,
             }
         };
@@ -124,7 +133,7 @@ impl<R: Remote> Exchanges<R> {
                 let late = late(ceiling, limit.map(|limit| &limit.rule), progress.stage());
                 return Followed::Over(Arrival::GivenUp(late));
             }
-            () = signal.cancelled() => {}
+            () = is_standing => {}
         }
         progress.set_standing();
         leave(&place);

@@ -158,7 +158,7 @@ impl StandingRequest {
     /// Returns a notification or a result with the host's id in place of the one that the server knows the request by. The
     /// mark of another request stays as it is. `within` is `params` or `result`.
     pub(super) fn marked(&self, frame: &Frame, within: &str, own: &Id, sent: &Id) -> Frame {
-        if frame.is_error() {
+        if frame.is_error() || own == sent && self.rules.is_none() {
             return frame.clone();
         }
         let meta = frame.member_in(within, "_meta");

@@ -38,7 +38,7 @@ const LISTS: [(&str, &str); 3] = [
 ];
 
 /// The rows.
-const EXTENSIONS: [Extension; 3] = [
+static EXTENSIONS: [Extension; 3] = [
     Extension {
         id: TASKS,
         methods: &[

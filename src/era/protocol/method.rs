@@ -5,7 +5,7 @@ use super::rules::{Cacheable, Content, Method, Standing};
 use crate::frame::Frame;
 
 /// The methods of the specification itself; those of extensions are in their rows.
-const METHODS: [Method; 17] = [
+static METHODS: [Method; 17] = [
     // Tools are not harmless: their `idempotentHint` is a hint that nothing vouches for.
     Method::new("tools/call")
         .asking_for_input()
@@ -57,10 +57,12 @@ pub(crate) fn is_harmless(method: &str) -> bool {
 /// Says whether sending a request twice is sending it once. A round with a person's answers in it
 /// (MCP 2026-07-28, basic/patterns/mrtr) is not said twice without that person.
 pub(crate) fn is_repeatable(request: &Frame) -> bool {
-    let is_round = ["inputResponses", "requestState"]
-        .iter()
-        .any(|name| request.param(name).is_some());
-    !is_round && request.method().is_some_and(is_harmless)
+    let is_round = || {
+        ["inputResponses", "requestState"]
+            .iter()
+            .any(|name| request.param(name).is_some())
+    };
+    request.method().is_some_and(is_harmless) && !is_round()
 }
 
 /// Says whether the result of a method may be `input_required` (MCP 2026-07-28, basic/patterns/mrtr). That of a method
