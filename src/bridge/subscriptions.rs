@@ -1,9 +1,10 @@
 //! The subscriptions of a modern host, as far as a user who signs in or opens the vault is concerned.
 //!
 //! A modern host hears of changes only on the subscriptions that it has asked for (MCP 2026-07-28,
-//! basic/patterns/subscriptions); they are standing requests, and so are those of extensions. A subscription that was asked for while a user was waited for is acknowledged when it
-//! can be, however late, and then the host hears that the lists it asked for have changed: what it has read before may
-//! be an early answer or an error. Whatever else there is to a subscription the eras know.
+//! basic/patterns/subscriptions); they are standing requests, and so are those of extensions. A subscription that was
+//! asked for while a user was waited for is acknowledged when it can be, however late, and then the host hears that the
+//! lists it asked for have changed: what it has read before may be an early answer or an error. Whatever else there is to
+//! a subscription the eras know.
 //!
 //! Decides; sends nothing and reads no clock.
 
