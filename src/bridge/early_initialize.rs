@@ -218,13 +218,11 @@ impl EarlyInitialize {
 /// changes.
 fn lists_of(result: &str) -> Vec<&'static str> {
     let capabilities = member_of(result, "capabilities").unwrap_or("{}");
-    let extensions = member_of(capabilities, "extensions").unwrap_or("{}");
-    let has = |changes: &ListChanges| match changes.extension {
-        None => member_of(capabilities, changes.list).is_some(),
-        Some(extension) => {
-            let settings = member_of(extensions, extension).unwrap_or("{}");
-            member_of(settings, "listChanged") == Some("true")
-        }
+    let has = |changes: &ListChanges| {
+        let settings = changes.settings(|name| member_of(capabilities, name));
+        settings.is_some_and(|settings| {
+            changes.extension.is_none() || member_of(settings, "listChanged") == Some("true")
+        })
     };
     let lists = list_changes().filter(has);
     lists.map(|changes| changes.list).collect()

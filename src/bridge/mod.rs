@@ -380,7 +380,7 @@ impl<R: Remote> Bridge<R> {
     /// of a call that became a task may come as the answer to `tasks/result` or `tasks/get`. The errors of a bridge that
     /// drains do not pass.
     async fn reply(&mut self, mut frame: Frame) -> Result<(), WriterGone> {
-        if self.is_user_awaited() && self.subscriptions.take_back(&frame) {
+        if frame.is_error() && self.is_user_awaited() && self.subscriptions.take_back(&frame) {
             return Ok(());
         }
         if let Some(status) = self.absence.is_told_by(&frame) {

@@ -20,7 +20,7 @@ pub(crate) use method::{
     waits_for_work,
 };
 pub(crate) use revision::{MODERN, NEWEST_LEGACY, is_legacy, is_modern, modern, newest_modern_of};
-pub(crate) use rules::{Cacheable, Content, Standing};
+pub(crate) use rules::{ACKNOWLEDGED, Cacheable, Content, Standing};
 
 use crate::frame::string;
 

@@ -92,11 +92,7 @@ impl ServerInfo {
 
     /// Says whether the server announces changes of a list.
     pub(super) fn announces(&self, changes: ListChanges) -> bool {
-        let Some(extension) = changes.extension else {
-            return self.has(changes.list, "listChanged");
-        };
-        let extensions = self.capabilities.get("extensions");
-        let settings = extensions.and_then(|extensions| member_of(extensions, extension));
+        let settings = changes.settings(|name| self.capabilities.get(name));
         settings.and_then(|settings| member_of(settings, "listChanged")) == Some("true")
     }
 

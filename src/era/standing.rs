@@ -235,6 +235,11 @@ impl StandingRequest {
     }
 }
 
+/// Returns the error of a request whose stream stays open behind the notification that ended it.
+pub(super) fn unanswered() -> BridgeError {
+    BridgeError::new("cut", "The server has ended the request without an answer.")
+}
+
 /// Says whether a message is the result of a request that stands, or one of the notifications that it is for: those are
 /// called as its confirmation is, up to the last part of the name.
 fn is_of(rules: &Standing, frame: &Frame) -> bool {

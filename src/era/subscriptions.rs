@@ -5,15 +5,22 @@
 
 use std::time::Duration;
 
+pub(crate) use super::protocol::ACKNOWLEDGED;
 use super::protocol::{ListChanges, META_SUBSCRIPTION, list_changes};
 use crate::backoff;
 use crate::frame::{BridgeError, Frame, Id, member_of};
 
-pub(crate) const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
-
 /// Returns the id of the subscription that a notification belongs to.
 pub(crate) fn id_of(frame: &Frame) -> Option<Id> {
     Id::parse(frame.meta(META_SUBSCRIPTION)?)
+}
+
+/// Returns the id of the subscription that a result ends.
+pub(super) fn id_of_result(frame: &Frame) -> Option<Id> {
+    Id::parse(member_of(
+        frame.member_in("result", "_meta")?,
+        META_SUBSCRIPTION,
+    )?)
 }
 
 /// Marks a notification, or a result, as part of a subscription. `within` is `params` or `result`.

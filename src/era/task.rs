@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::legacy::error_reply;
-use crate::frame::{BridgeError, Frame, INTERNAL_ERROR, Id, Object, member_of};
+use crate::frame::{BridgeError, Frame, INTERNAL_ERROR, Id, Object};
 
 /// The interval between polls when the server does not say, and the bounds of what it may say.
 pub(super) const PACE: Duration = Duration::from_millis(1000);
@@ -21,17 +21,9 @@ pub(super) fn pace(millis: Option<&str>, otherwise: Duration) -> Duration {
     })
 }
 
-/// Says whether the data of an error has that member with that value.
-pub(super) fn error_says(frame: &Frame, name: &str, value: &str) -> bool {
-    let data = frame
-        .member("error")
-        .and_then(|error| member_of(error, "data"));
-    data.and_then(|data| member_of(data, name)) == Some(value)
-}
-
 /// Says whether an error is the bridge's own: nothing is known of the task then.
 pub(super) fn is_ours(frame: &Frame) -> bool {
-    error_says(frame, "source", r#""mcpipe""#)
+    frame.error_data("source") == Some(r#""mcpipe""#)
 }
 
 /// Returns the answer to a call whose task the server has cancelled. `words` are the task's own, as JSON text.
@@ -56,8 +48,7 @@ pub(super) fn failed(id: &Id, error: Option<&str>, words: Option<&str>) -> Frame
 /// Returns the answer to a call whose task may go on, or be done, and cannot be followed for this error of the bridge's.
 pub(super) fn lost(call: &Frame, error: &Frame) -> Option<Frame> {
     let message = error
-        .member("error")
-        .and_then(|error| member_of(error, "message"))
+        .member_in("error", "message")
         .and_then(|text| serde_json::from_str::<String>(text).ok())
         .unwrap_or_default();
     let words = format!("The server's task cannot be followed any more: {message}");

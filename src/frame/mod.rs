@@ -236,6 +236,11 @@ impl Frame {
         self.member_in("error", "code")?.parse().ok()
     }
 
+    /// Returns a member of the `data` of an error answer, as its JSON text.
+    pub(crate) fn error_data(&self, name: &str) -> Option<&str> {
+        member_of(self.member_in("error", "data")?, name)
+    }
+
     /// Returns a top-level member as its JSON text (`params`, `result`, `error`), with its quotes and escapes. Of two with one
     /// name it is the last, as in JavaScript; the peer may take the first.
     pub fn member(&self, name: &str) -> Option<&str> {

@@ -7,7 +7,7 @@
 use super::pending::{Pending, Role};
 use super::state::{Legacy, Queued};
 use crate::era::protocol::META_SUBSCRIPTION;
-use crate::era::standing::{AFTERMATH, Taken};
+use crate::era::standing::{AFTERMATH, Taken, unanswered};
 use crate::era::{Action, ExchangeId};
 use crate::frame::{BridgeError, Frame, Id};
 
@@ -130,9 +130,7 @@ impl Legacy {
             && let Some(pending) = self.pending.remove(&exchange)
         {
             self.sse.responses.given_up_if(pending.id());
-            let late =
-                BridgeError::new("cut", "The server has ended the request without an answer.");
-            pending.reply(&late, actions);
+            pending.reply(&unanswered(), actions);
             actions.push(Action::Close(exchange));
         }
     }

@@ -3,10 +3,10 @@
 use super::calls::{CallState, MultiRoundCall, MultiRoundCalls};
 use super::outbox::Outbox;
 use super::peers::Peers;
-use crate::era::protocol::{self, META_SUBSCRIPTION};
+use crate::era::protocol;
 use crate::era::standing::cancelled;
 use crate::era::subscriptions;
-use crate::frame::{Frame, Id, member_of};
+use crate::frame::{Frame, Id};
 
 impl MultiRoundCall {
     /// Says whether the server knows the request by this id.
@@ -33,8 +33,7 @@ impl MultiRoundCalls {
 
     /// Returns an answer with the host's id in place of the one by which the server knows the call of that number.
     pub(super) fn marked(&self, number: u64, frame: &Frame) -> Frame {
-        let mark = frame.member_in("result", "_meta");
-        let mark = mark.and_then(|meta| Id::parse(member_of(meta, META_SUBSCRIPTION)?));
+        let mark = subscriptions::id_of_result(frame);
         let call = self.open.get(&number);
         let call = call.filter(|call| mark.as_ref().is_some_and(|mark| call.is_sent_as(mark)));
         let marked = call.and_then(|call| subscriptions::with_id(frame, "result", &call.id));

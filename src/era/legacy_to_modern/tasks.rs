@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::outbox::{Outbox, OwnRequest};
 use super::peers::Peers;
 use super::shape::present;
-use crate::era::task::{MAX_FAILURES, PACE, error_says, is_ours, pace};
+use crate::era::task::{MAX_FAILURES, PACE, is_ours, pace};
 use crate::frame::{Frame, Id, Object, string};
 
 /// The most times that the host's answers are handed to a task, where the server does not take them.
@@ -124,7 +124,8 @@ impl Task {
         let result = frame.object("result");
         let Some(result) = result.filter(|_| frame.member("error").is_none()) else {
             self.failures += 1;
-            return if error_says(frame, "retryable", "true") && self.failures <= MAX_FAILURES {
+            return if frame.error_data("retryable") == Some("true") && self.failures <= MAX_FAILURES
+            {
                 TaskStatus::Working
             } else if is_ours(frame) {
                 TaskStatus::Lost(frame.clone())

@@ -17,6 +17,7 @@ use super::subscription::{Subscription, wanted};
 use crate::era::Action;
 use crate::era::legacy::error_reply;
 use crate::era::protocol::{MISSING_CAPABILITY, UNSUPPORTED_VERSION};
+use crate::era::standing::cancelled;
 use crate::era::subscriptions::{self, ACKNOWLEDGED};
 use crate::frame::{BridgeError, Frame, Id, METHOD_NOT_FOUND};
 
@@ -177,12 +178,7 @@ impl Modern {
         let Some(subscription) = self.drop_listen(key, actions) else {
             return;
         };
-        let frame = frame.edit(|message| {
-            message.edit("params", |params| {
-                params.set("requestId", subscription.own.text());
-            });
-        });
-        actions.push(Action::Reply(frame));
+        actions.push(Action::Reply(cancelled(frame, &subscription.own)));
         actions.push(Action::Cancelled(subscription.own));
     }
 

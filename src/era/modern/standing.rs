@@ -2,7 +2,7 @@
 
 use super::open::{Call, LostRequest, OpenExchange};
 use super::state::Modern;
-use crate::era::standing::{AFTERMATH, Taken};
+use crate::era::standing::{AFTERMATH, Taken, unanswered};
 use crate::era::{Action, ExchangeId};
 use crate::frame::{BridgeError, Frame, Id};
 
@@ -116,9 +116,4 @@ impl Call {
     pub(super) fn last_answer(&self, error: &BridgeError) -> Frame {
         self.standing.last_answer(self.own(), error)
     }
-}
-
-/// The error of a call whose stream stays open behind its end.
-fn unanswered() -> BridgeError {
-    BridgeError::new("cut", "The server has ended the request without an answer.")
 }

@@ -20,7 +20,8 @@ mod tests;
 use std::collections::VecDeque;
 
 use super::{Action, Arrival, ExchangeId, Mint, Pair, Relay, Transport};
-use crate::frame::{Frame, Outline, member_of};
+use crate::era::task::is_ours;
+use crate::frame::{Frame, Outline};
 use capabilities::{Capabilities, capabilities};
 use session::{RANGE, SessionTranslation};
 
@@ -275,10 +276,7 @@ impl Relay for ModernToLegacy {
 
 /// Says whether it was the server that would not have a second session, rather than something in between.
 fn is_final(why: &Frame) -> bool {
-    let data = why
-        .member("error")
-        .and_then(|error| member_of(error, "data"));
-    let said = |name| data.and_then(|data| member_of(data, name));
-    said("source") != Some(r#""mcpipe""#)
-        || said("kind") == Some(r#""refused""#) && said("retryable") != Some("true")
+    !is_ours(why)
+        || why.error_data("kind") == Some(r#""refused""#)
+            && why.error_data("retryable") != Some("true")
 }

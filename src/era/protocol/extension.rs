@@ -1,6 +1,7 @@
 //! The extensions that mcpipe knows rules of. All others pass as they came.
 
 use super::rules::{Content, Method, Standing};
+use crate::frame::member_of;
 
 /// The extension for tasks (SEP-2663).
 pub(crate) const TASKS: &str = "io.modelcontextprotocol/tasks";
@@ -28,6 +29,19 @@ pub(crate) struct ListChanges {
     pub(crate) list: &'static str,
     /// The extension whose settings declare `listChanged`.
     pub(crate) extension: Option<&'static str>,
+}
+
+impl ListChanges {
+    /// Returns the settings that declare `listChanged`, as JSON text. `capability` reads one of the server's capabilities.
+    pub(crate) fn settings<'a>(
+        self,
+        capability: impl Fn(&str) -> Option<&'a str>,
+    ) -> Option<&'a str> {
+        match self.extension {
+            None => capability(self.list),
+            Some(extension) => member_of(capability("extensions")?, extension),
+        }
+    }
 }
 
 /// The lists of the specification itself.

@@ -1,7 +1,7 @@
 //! The rules of each method, as a table. A method without a row has none: it passes.
 
 use super::extension;
-use super::rules::{Cacheable, Content, Method, Standing};
+use super::rules::{ACKNOWLEDGED, Cacheable, Content, Method, Standing};
 use crate::frame::Frame;
 
 /// The methods of the specification itself; those of extensions are in their rows.
@@ -25,7 +25,7 @@ static METHODS: [Method; 17] = [
     Method::new("completion/complete").harmless(),
     Method::new("server/discover").cacheable(Content::Description, &[]),
     Method::new("subscriptions/listen").standing(Standing {
-        confirmed_by: "notifications/subscriptions/acknowledged",
+        confirmed_by: ACKNOWLEDGED,
         ended_by: None,
         cursor: None,
         moved_by: None,

@@ -1,5 +1,8 @@
 //! The columns of the table of methods.
 
+/// The notification with which a server confirms `subscriptions/listen` (MCP 2026-07-28, basic/patterns/subscriptions).
+pub(crate) const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
+
 /// The rules of one method.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Method {

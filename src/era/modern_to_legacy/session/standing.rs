@@ -3,10 +3,10 @@
 use super::calls::{ParkableCall, ParkableCalls};
 use super::link::Link;
 use crate::era::Action;
-use crate::era::protocol::{self, META_SUBSCRIPTION};
+use crate::era::protocol;
 use crate::era::standing::cancelled;
 use crate::era::subscriptions;
-use crate::frame::{Frame, Id, member_of};
+use crate::frame::{Frame, Id};
 
 impl ParkableCall {
     fn stands(&self) -> bool {
@@ -30,8 +30,7 @@ impl ParkableCalls {
 
     /// Returns an answer with the host's id in place of the one by which the server knows the call of that number.
     pub(super) fn marked(&self, number: u64, frame: Frame, link: &Link) -> Frame {
-        let mark = frame.member_in("result", "_meta");
-        let mark = mark.and_then(|meta| Id::parse(member_of(meta, META_SUBSCRIPTION)?));
+        let mark = subscriptions::id_of_result(&frame);
         let own = self.open.get(&number).and_then(|call| call.host.as_ref());
         let own = own.filter(|_| mark.is_some_and(|mark| link.number_of(&mark) == Some(number)));
         let marked = own.and_then(|own| subscriptions::with_id(&frame, "result", own));

@@ -9,7 +9,7 @@ use super::link::{Link, SessionRequest, SessionTimer};
 use super::tasks::{self, CalledTask, TaskStatus};
 use crate::era::modern_to_legacy::shape;
 use crate::era::server_info::ServerInfo;
-use crate::era::task::{self, MAX_FAILURES, error_says, is_ours};
+use crate::era::task::{self, MAX_FAILURES, is_ours};
 use crate::era::{Action, error_reply};
 use crate::frame::{BridgeError, Frame, METHOD_NOT_FOUND};
 
@@ -262,7 +262,7 @@ impl ParkableCalls {
         };
         let Some(task) = &mut call.task else { return };
         task.failures += 1;
-        if error_says(error, "retryable", "true") && task.failures <= MAX_FAILURES {
+        if error.error_data("retryable") == Some("true") && task.failures <= MAX_FAILURES {
             return self.poll_later(number, link, actions);
         }
         let lost = task::lost(&call.frame, error);

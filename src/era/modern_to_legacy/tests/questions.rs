@@ -1,6 +1,7 @@
 //! The remote's requests as questions in results (MCP 2026-07-28, basic/patterns/mrtr).
 
 use super::*;
+use crate::frame::member_of;
 
 const SOON: Duration = Duration::from_millis(30);
 const ELICIT: &str = r#"{"jsonrpc":"2.0","id":"q","method":"elicitation/create","params":{"message":"m","_meta":{},"task":{},"requestedSchema":{"n":1.0}}}"#;
