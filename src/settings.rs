@@ -59,7 +59,7 @@ pub(crate) use headers::given;
 pub use reread_headers::{Anew, keys_beside_signing_in};
 pub use vault::{
     bridges_vault, export_passphrase, new_passphrase, opened_vault, passphrases, vault,
-    vault_at_cost,
+    vault_at_cost, vault_without_questions,
 };
 
 /// A server and the settings to reach it with.
