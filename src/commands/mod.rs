@@ -5,7 +5,6 @@ mod auditing;
 pub mod bridge;
 pub mod config;
 mod connection;
-mod first_challenge;
 pub mod helper;
 pub mod import;
 pub mod login;

@@ -11,6 +11,7 @@ pub mod deferred_headers;
 mod endpoints;
 mod events;
 mod failure;
+pub mod first_challenge;
 pub mod header_command;
 pub mod header_output;
 mod header_rules;
