@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
 use crate::auth::flow::coordinate;
 use crate::auth::flow::helper::SignInRequest;
@@ -40,7 +39,7 @@ pub struct Authorizer {
 impl Authorizer {
     /// Returns an authorizer for a remote that the user signs in to with OAuth, when the remote asks for it.
     pub fn new(settings: Settings, vault: Arc<Vault>, http: Http) -> Self {
-        let (unlocking, pending) = (watches(), watch::Sender::new(None));
+        let (unlocking, pending) = (Unlocking::new(), watch::Sender::new(None));
         let shared = Shared::new(settings, vault, http, &unlocking, &pending);
         Self {
             shared: Some(Arc::new(shared)),
@@ -61,7 +60,7 @@ impl Authorizer {
         Self {
             shared: None,
             given: given.unwrap_or_else(of_the_arguments),
-            unlocking: watches(),
+            unlocking: Unlocking::new(),
             pending: watch::Sender::new(None),
         }
     }
@@ -274,14 +273,6 @@ impl Drop for Authorizer {
         if let Some(shared) = &self.shared {
             shared.context.late_callbacks.stop();
         }
-    }
-}
-
-fn watches() -> Unlocking {
-    Unlocking {
-        user: watch::Sender::new(false),
-        closed: watch::Sender::new(None),
-        leaving: CancellationToken::new(),
     }
 }
 

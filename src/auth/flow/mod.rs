@@ -19,6 +19,7 @@ pub(in crate::auth) mod issuer_check;
 pub(in crate::auth) mod late_callbacks;
 pub(in crate::auth) mod limits;
 pub(in crate::auth) mod new_record;
+pub mod preview;
 pub(in crate::auth) mod previous;
 pub(in crate::auth) mod refresh;
 pub(in crate::auth) mod renew;

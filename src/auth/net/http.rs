@@ -32,7 +32,7 @@ use crate::proxy::Proxies;
 use crate::redirect::{self, followed};
 use crate::text::without_mark;
 
-pub use document::Document;
+pub use document::{Document, Trace, Visit};
 pub use error::{Error, host_of, is_unavailable};
 use error::{innermost, retry_after, unavailable};
 pub(in crate::auth) use limits::time_is_up;
@@ -47,6 +47,8 @@ use secrets::note_secrets;
 pub struct Http {
     inner: Arc<HttpInner>,
     observer: Option<RequestObserver>,
+    /// The notes of the places that are looked at for documents.
+    trace: Option<Trace>,
 }
 
 /// An observer that gets each request: method, address without its query, status, the client's authentication, the
@@ -100,6 +102,7 @@ impl Http {
         let http = Self::made_of(parts.tls.clone(), guard, parts.resolver.lookup(), proxies);
         Self {
             observer: self.observer.clone(),
+            trace: self.trace.clone(),
             ..http
         }
     }
@@ -139,6 +142,7 @@ impl Http {
         Self {
             inner: Arc::new(parts),
             observer: None,
+            trace: None,
         }
     }
 
@@ -150,6 +154,7 @@ impl Http {
         let http = Self::made_of(parts.tls.clone(), guard, lookup, parts.proxies.clone());
         Self {
             observer: self.observer.clone(),
+            trace: self.trace.clone(),
             ..http
         }
     }

@@ -211,7 +211,11 @@ fn is_this_machine(url: &Url) -> bool {
     }
 }
 
-async fn listeners(host: &str, port: u16) -> io::Result<Vec<TcpListener>> {
+/// Opens the sockets of a host in a redirect URI.
+///
+/// # Errors
+/// The port is taken, or may not be opened.
+pub(in crate::auth) async fn listeners(host: &str, port: u16) -> io::Result<Vec<TcpListener>> {
     let v4 = IpAddr::from(Ipv4Addr::LOCALHOST);
     let v6 = IpAddr::from(Ipv6Addr::LOCALHOST);
     let bind = |ip: IpAddr, port: u16| TcpListener::bind(SocketAddr::new(ip, port));

@@ -108,6 +108,11 @@ impl ProtectedResource {
         self.scopes.as_ref()
     }
 
+    /// Returns the issuers of `authorization_servers`, in the server's order.
+    pub fn servers(&self) -> &[String] {
+        &self.servers
+    }
+
     /// Says whether the resource announces tokens bound to a key like ours (RFC 9728 section 2).
     pub fn takes_dpop(&self) -> bool {
         self.takes_dpop
@@ -149,6 +154,7 @@ pub struct AuthorizationServer {
     scopes: Option<Scopes>,
     auth_methods: Option<Vec<String>>,
     auth_algorithms: Option<Vec<String>>,
+    challenge_methods: Option<Vec<String>>,
     knows_pkce: bool,
     takes_documents: bool,
     sends_issuer: bool,
@@ -207,7 +213,8 @@ impl AuthorizationServer {
             issuer: plain(asked, MAX_NAME),
             name,
         };
-        let challenges = list(document, "code_challenge_methods_supported").unwrap_or_default();
+        let challenges = list(document, "code_challenge_methods_supported");
+        let has_s256 = |methods: &Vec<String>| methods.iter().any(|method| method == "S256");
         Ok(Self {
             // Microsoft: the name of all tenants is the name of none of them.
             issuer: match found.contains("{tenantid}") && expected.is_none() {
@@ -230,7 +237,8 @@ impl AuthorizationServer {
             scopes: scopes(document),
             auth_methods: list(document, "token_endpoint_auth_methods_supported"),
             auth_algorithms: list(document, "token_endpoint_auth_signing_alg_values_supported"),
-            knows_pkce: challenges.iter().any(|method| method == "S256"),
+            knows_pkce: challenges.as_ref().is_some_and(has_s256),
+            challenge_methods: challenges,
             takes_documents: is_true(document, "client_id_metadata_document_supported"),
             sends_issuer: is_true(document, "authorization_response_iss_parameter_supported"),
         })
@@ -352,6 +360,11 @@ impl AuthorizationServer {
     /// Says whether the server announces that it binds tokens to a key like ours (RFC 9449 section 5.1).
     pub fn offers_dpop(&self) -> bool {
         self.offers_dpop
+    }
+
+    /// Returns `code_challenge_methods_supported`, if the server has it.
+    pub fn challenge_methods(&self) -> Option<&[String]> {
+        self.challenge_methods.as_deref()
     }
 
     /// Says whether the server announces PKCE with S256, or is known to support it.

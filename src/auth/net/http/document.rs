@@ -1,4 +1,7 @@
-//! Metadata documents of a sign-in, and what stands in their place.
+//! Metadata documents of a sign-in, what stands in their place, and the trace of the places that were looked at.
+
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::header::ACCEPT;
 use serde_json::Value;
@@ -13,7 +16,7 @@ use crate::http_fields;
 use crate::redirect;
 
 /// The answer of a place where a metadata document might be.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Document {
     /// A JSON object.
     Found(Value),
@@ -26,16 +29,66 @@ pub enum Document {
     Absent {
         /// The HTTP status.
         status: u16,
+        /// The media type of what came instead, lower case; empty if none was given.
+        media: String,
     },
 }
 
+/// A place that was looked at for a metadata document, and its answer.
+#[derive(Clone, Debug)]
+pub struct Visit {
+    /// The address, before any redirect.
+    pub place: Url,
+    /// The answer, as the search has got it.
+    pub answer: Result<Document, Error>,
+}
+
+/// The places that a client has looked at, in their order.
+#[derive(Clone, Debug, Default)]
+pub struct Trace(Arc<Mutex<Vec<Visit>>>);
+
+impl Trace {
+    /// Returns the visits since the last call.
+    pub fn take(&self) -> Vec<Visit> {
+        mem::take(&mut *self.visits())
+    }
+
+    fn note(&self, place: &Url, answer: &Result<Document, Error>) {
+        self.visits().push(Visit {
+            place: place.clone(),
+            answer: answer.clone(),
+        });
+    }
+
+    fn visits(&self) -> MutexGuard<'_, Vec<Visit>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Http {
+    /// Returns the same client, which notes each place that it looks at for a document.
+    #[must_use]
+    pub fn traced_by(&self, trace: &Trace) -> Self {
+        Self {
+            trace: Some(trace.clone()),
+            ..self.clone()
+        }
+    }
+
     /// Looks for a metadata document. A stream of events is left unread: some servers answer every GET with one that
     /// never ends.
     ///
     /// # Errors
     /// The place is forbidden, unreachable or unwell (5xx): that is not absence.
     pub async fn document(&self, url: &Url) -> Result<Document, Error> {
+        let answer = self.look_up(url).await;
+        if let Some(trace) = &self.trace {
+            trace.note(url, &answer);
+        }
+        answer
+    }
+
+    async fn look_up(&self, url: &Url) -> Result<Document, Error> {
         let work = async {
             let mut at = url.clone();
             for _ in 0..=MAX_REDIRECTS {
@@ -62,10 +115,11 @@ impl Http {
                 if is_unavailable(status.as_u16()) {
                     return Err(unavailable(&at, status.as_u16(), response.headers()));
                 }
+                let media = http_fields::media_type(response.headers());
                 let absent = Document::Absent {
                     status: status.as_u16(),
+                    media: media.clone(),
                 };
-                let media = http_fields::media_type(response.headers());
                 if !status.is_success() || media == "text/event-stream" {
                     return Ok(absent);
                 }
@@ -79,7 +133,10 @@ impl Http {
                     _ => absent,
                 });
             }
-            Ok(Document::Absent { status: 302 })
+            Ok(Document::Absent {
+                status: 302,
+                media: String::new(),
+            })
         };
         within(DOCUMENT_PATIENCE, url, work).await
     }
