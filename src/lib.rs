@@ -53,7 +53,7 @@
 //! | | `auth::oauth::{challenge, scope}`, the formats of [`store`] and parts of [`mcp_remote`] | the parts that do no I/O |
 //! | base | [`frame`] | one JSON-RPC message that keeps its text; the error of ours that a host gets |
 //! | | [`secret`] | text that does not print, and the search for live secrets in what is written for others |
-//! | | [`text`] | text of other programs: made printable, split into words |
+//! | | [`text`] | text of other programs: made printable, split into words, compared; colours and links of ours |
 //! | | [`clock`], [`backoff`] | time as an argument; pauses that grow |
 //!
 //! The two lowest floors have no `async`, no socket, no file, no clock and no random numbers: salts, nonces and the time

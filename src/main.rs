@@ -88,7 +88,7 @@ fn run(cli: Cli, env: &Environment, stderr: &Output) -> Result<(), Failure> {
             Some(logging::install(
                 log,
                 filter,
-                env.is_terminal,
+                env.style_of_stderr().is_coloured(),
                 stderr,
                 reader,
             )?)

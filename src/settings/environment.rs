@@ -16,7 +16,7 @@ use crate::cli::HELPER;
 use crate::process::leads_to_passphrase;
 use crate::secret::Secret;
 use crate::server_card::domain::domain;
-use crate::text;
+use crate::text::{self, Style};
 
 /// The variables, arguments and terminal of the process, read once.
 #[derive(Clone, Debug, Default)]
@@ -113,6 +113,16 @@ impl Environment {
             }
         }
         text
+    }
+
+    /// Returns the colours and links that standard output takes.
+    pub fn style_of_stdout(&self) -> Style {
+        Style::of(|name| self.get(name), std::io::stdout().is_terminal())
+    }
+
+    /// Returns the colours and links that standard error takes.
+    pub fn style_of_stderr(&self) -> Style {
+        Style::of(|name| self.get(name), self.is_terminal)
     }
 
     /// Says whether a user can be told to sign in, and would see it: on a terminal, or on a display. In a build a

@@ -31,7 +31,6 @@ mod file;
 mod key_commands;
 mod layers;
 mod managed;
-mod nearest;
 mod sections;
 mod server_pattern;
 

@@ -11,9 +11,8 @@ use toml_edit::{Document, Item, TableLike, Value};
 
 use crate::cli::{Key, KeyKind};
 use crate::settings::config_file::error::Error;
-use crate::settings::config_file::nearest::nearest;
 use crate::settings::config_file::server_pattern::{NotServer, ServerPattern};
-use crate::text::{printable, without_query};
+use crate::text::{nearest, printable, without_query};
 
 /// A table of flags.
 #[derive(Clone, Debug)]

@@ -1,11 +1,9 @@
 //! The known name that a mistyped one most likely stands for.
 
 /// Returns the known name with the fewest changes from `typed`: letters added, left out, replaced, or two beside each other
-/// swapped. Returns none if a third of the letters had to change.
-pub(super) fn nearest<'a>(
-    typed: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+/// swapped. Returns none if more than a third of the letters had to
+/// change.
+pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const LONGEST: usize = 60;
     let typed: Vec<char> = typed.chars().take(LONGEST).collect();
     let distances = known
