@@ -21,6 +21,7 @@
 //! | | [`cli`] | the arguments, with clap; acts on nothing |
 //! | | [`settings`] | arguments, environment and `mcpipe.toml` as settings, checked |
 //! | | [`commands`] | one file per command, and `connection`, which makes arguments a running connection for all of them |
+//! | | [`doctor`] | the checks of `mcpipe doctor`: their codes, findings and reports |
 //! | | [`report`] | any failure as a sentence, a hint and an exit code |
 //! | | [`logging`] | tracing to stderr or a file, filtered and redacted |
 //! | | [`limits`] | limits that the system sets for this process |
@@ -136,6 +137,7 @@ pub mod client_configs;
 pub mod clock;
 pub mod commands;
 pub mod content_coding;
+pub mod doctor;
 pub mod era;
 pub mod frame;
 pub mod header_secrets;

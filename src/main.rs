@@ -121,6 +121,7 @@ fn run(cli: Cli, env: &Environment, stderr: &Output) -> Result<(), Failure> {
                 Some(Command::Pins(args)) => commands::pins::run(&args, env).await,
                 Some(Command::Audit(command)) => commands::audit::run(*command).await,
                 Some(Command::Config(command)) => commands::config::run(&command, env),
+                Some(Command::Doctor(args)) => commands::doctor::run(*args, env).await,
                 Some(Command::Import(args)) => commands::import::run(*args, env).await,
                 Some(Command::Helper) => Box::pin(commands::helper::run(env, stderr)).await,
             }

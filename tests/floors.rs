@@ -70,7 +70,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     (
         "program",
         &[
-            "cli", "settings", "commands", "report", "logging", "limits", "main", "lib",
+            "cli", "settings", "commands", "doctor", "report", "logging", "limits", "main", "lib",
         ],
     ),
 ];

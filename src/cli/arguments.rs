@@ -5,6 +5,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::cli::audit::AuditCommand;
 use crate::cli::bridge::BridgeOptions;
 use crate::cli::config::ConfigCommand;
+use crate::cli::doctor::DoctorArgs;
 use crate::cli::grants::KeyArgs;
 use crate::cli::import::{CompatArgs, ImportArgs};
 use crate::cli::logging::LogArgs;
@@ -65,6 +66,8 @@ pub enum Command {
     /// Checks mcpipe.toml, and shows what applies to a server
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Checks a server from its name to its tools, and says what is wrong and what to do
+    Doctor(Box<DoctorArgs>),
     /// Takes over the sign-ins of mcp-remote, so that you need not sign in again
     Import(Box<ImportArgs>),
     /// Does a sign-in for another mcpipe; not for people
@@ -228,6 +231,7 @@ impl Cli {
             Some(Command::Login(args)) => &args.url,
             Some(Command::Token(args)) => &args.target.url,
             Some(Command::Logout(args)) => &args.url,
+            Some(Command::Doctor(args)) => &args.target.url,
             Some(Command::Status(args)) => &args.url,
             Some(Command::Pins(args)) => return Some(&args.url),
             Some(
@@ -250,6 +254,7 @@ impl Cli {
             Some(Command::Login(args)) => Some(&mut args.network),
             Some(Command::Token(args)) => Some(&mut args.target.network),
             Some(Command::Logout(args)) => Some(&mut args.network),
+            Some(Command::Doctor(args)) => Some(&mut args.target.network),
             Some(
                 Command::Status(_)
                 | Command::Vault(_)
@@ -274,6 +279,7 @@ impl Cli {
             Some(Command::Pins(args)) => &args.log,
             Some(Command::Audit(command)) => command.log(),
             Some(Command::Config(ConfigCommand::Check(args))) => &args.log,
+            Some(Command::Doctor(args)) => &args.target.log,
             Some(Command::Import(args)) => &args.log,
             Some(Command::Helper) => return None,
         })

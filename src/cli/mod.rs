@@ -8,6 +8,7 @@ mod arguments;
 mod audit;
 mod bridge;
 mod config;
+mod doctor;
 mod environment;
 mod given;
 mod given_flags;
@@ -31,6 +32,7 @@ pub use arguments::{
 pub use audit::{AuditCommand, AuditShowArgs, AuditVerifyArgs};
 pub use bridge::{BridgeOptions, ProtocolArg, TransportArg};
 pub use config::{ConfigCheckArgs, ConfigCommand};
+pub use doctor::DoctorArgs;
 pub use given::{Given, GivenFlag, Source, given};
 pub use given_flags::given_flags;
 pub use grants::{GrantArgs, KeyArgs};

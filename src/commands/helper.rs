@@ -81,6 +81,7 @@ fn target(env: &Environment) -> Result<(TargetArgs, Vec<UserKey>), Failure> {
             | Command::Token(_)
             | Command::Vault(_)
             | Command::Audit(_)
+            | Command::Doctor(_)
             | Command::Import(_)
             | Command::Pins(_)
             | Command::Config(_)

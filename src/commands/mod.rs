@@ -5,6 +5,7 @@ mod auditing;
 pub mod bridge;
 pub mod config;
 mod connection;
+pub mod doctor;
 pub mod helper;
 pub mod import;
 pub mod login;

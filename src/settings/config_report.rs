@@ -191,8 +191,8 @@ fn plain(key: &Key, of_files: &[FileValue<'_>], given: &Given) -> Vec<ValueRepor
     found
 }
 
-/// Returns a value as it may be shown.
-fn shown(key: &str, text: &str) -> String {
+/// Returns a flag's value as it may be shown.
+pub fn shown(key: &str, text: &str) -> String {
     const HIDDEN: &str = "(not shown)";
     let text = match key {
         "header" => match text.split_once(':') {

@@ -1,0 +1,102 @@
+//! `mcpipe doctor`: checks of a server and of what is kept for it; the codes of findings, and their explanation.
+
+use std::io;
+use std::panic;
+use std::sync::Arc;
+
+use crate::auth::Announce;
+use crate::cli::DoctorArgs;
+use crate::commands::connection::sign_in_http;
+use crate::commands::print;
+use crate::doctor::context::{Context, Learnt};
+use crate::doctor::report::Report;
+use crate::doctor::typed::Typed;
+use crate::doctor::{self, code, redact};
+use crate::logging::Output;
+use crate::report::{Failure, Kind};
+use crate::server_cache::ServerCache;
+use crate::settings::{self, Environment};
+
+/// Runs the checks, or shows the codes.
+///
+/// # Errors
+/// Wrong settings, an unknown code, or a check that has failed.
+pub async fn run(args: DoctorArgs, env: &Environment) -> Result<(), Failure> {
+    if args.list {
+        return print(&code::list());
+    }
+    if let Some(name) = &args.explain {
+        return explain(name);
+    }
+    let args = Arc::new(args);
+    let context = context(&args, env)?;
+    // A crash is a finding, and its text a fact of it.
+    panic::set_hook(Box::new(|_| {}));
+    let is_told = env.is_terminal;
+    let tell_slow = move |name: &'static str| {
+        if is_told {
+            Output::direct(io::stderr()).say(&format!("{name}: takes longer than usual …\n"));
+        }
+    };
+    let outcomes = doctor::run(&doctor::checks(), &context, &tell_slow).await;
+    let _ = panic::take_hook();
+    let mut report = Report::new(&context, outcomes);
+    if args.is_redacted() {
+        report = redact::redacted(report, &context);
+    }
+    match args.json {
+        true => print(&report.json())?,
+        false => print(&report.text(env.style_of_stdout()))?,
+    }
+    match report.failed() {
+        0 => Ok(()),
+        failed => {
+            let error = match failed {
+                1 => "1 check has failed".to_owned(),
+                failed => format!("{failed} checks have failed"),
+            };
+            let failure = Failure::new(Kind::Failed, error);
+            Err(failure.hint("`mcpipe doctor --explain CODE` says more of each code"))
+        }
+    }
+}
+
+fn explain(name: &str) -> Result<(), Failure> {
+    if let Some(code) = code::find(name) {
+        return print(&code.explanation());
+    }
+    let failure =
+        Failure::usage("--explain takes the code of a finding, and there is none of that name");
+    Err(failure.hint(match code::nearest_to(name) {
+        Some(near) => format!("perhaps {near} is meant; `mcpipe doctor --list` shows all codes"),
+        None => "`mcpipe doctor --list` shows all codes".to_owned(),
+    }))
+}
+
+/// Makes the state that the checks share.
+///
+/// # Errors
+/// Wrong settings.
+fn context(args: &Arc<DoctorArgs>, env: &Environment) -> Result<Context, Failure> {
+    let target = settings::target(&args.target, env)?;
+    let (network, flags) = (&args.target.network, &args.target.sign_in);
+    let silent = Announce::new(|_: &crate::auth::Notice<'_>| {});
+    let sign_in = settings::sign_in(&target, network, flags, env, silent)?;
+    let http = sign_in_http(&target, &sign_in);
+    let vault = Arc::new(settings::vault(&args.target.vault, env, false)?);
+    let home = env.get("MCPIPE_HOME").map(std::path::Path::new);
+    let account = flags.account.clone();
+    Ok(Context {
+        facts: ServerCache::about(home, target.https.url.as_str(), &account),
+        typed: Typed::read(&target.typed, env.arguments.as_deref().unwrap_or_default()),
+        arguments: Arc::clone(args),
+        env: env.clone(),
+        now: settings::now,
+        learnt: Learnt::default(),
+        target,
+        sign_in,
+        http,
+        vault,
+        account,
+    })
+}

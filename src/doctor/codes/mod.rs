@@ -1,0 +1,9 @@
+//! The tables of codes, by subject.
+
+pub(super) mod engine;
+pub(super) mod network;
+
+use super::code::Code;
+
+/// The tables, in the order of the checks.
+pub(super) static TABLES: &[&[&Code]] = &[engine::CODES, network::CODES];
