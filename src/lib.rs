@@ -32,8 +32,8 @@
 //! | | [`store`] | the vault: its files, formats, slots and the agent |
 //! | | [`header_secrets`] | `${vault:NAME}`: the user's own secrets for headers |
 //! | | [`pin_store`] | the pins of a server in the vault |
-//! | | [`mcp_remote`] | import: mcp-remote's command lines, files and processes, and the configuration of MCP clients |
-//! | | [`client_configs`] | the configuration files of MCP hosts |
+//! | | [`mcp_remote`] | import: mcp-remote's command lines, files and processes |
+//! | | [`client_configs`] | the configuration of MCP hosts: the table of their files, and what is in these |
 //! | | [`tls`] | rustls with ring, the system's roots and the user's |
 //! | | [`proxy`], [`redirect`], [`address_class`] | the proxy of a request; rules of redirects; kinds of IP addresses |
 //! | | [`http_fields`], [`content_coding`] | header fields that the server's and the sign-in's client both read; compressed bodies |
@@ -51,7 +51,7 @@
 //! | | [`sse`] | the parser of server-sent events |
 //! | | [`transcript`] | the format of recordings and of `fixtures/transcripts`, and what is left out of them |
 //! | | `client_configs::edit` | one entry of a host's configuration, changed in place in JSON, TOML and YAML |
-//! | | `auth::oauth::{challenge, scope}`, the formats of [`store`] and parts of [`mcp_remote`] | the parts that do no I/O |
+//! | | `auth::oauth::{challenge, scope}`, the formats of [`store`] and parts of [`mcp_remote`] and [`client_configs`] | the parts that do no I/O |
 //! | base | [`frame`] | one JSON-RPC message that keeps its text; the error of ours that a host gets |
 //! | | [`secret`] | text that does not print, and the search for live secrets in what is written for others |
 //! | | [`text`] | text of other programs: made printable, split into words, compared; colours and links of ours |
