@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use crate::auth::flow::coordinate;
 use crate::auth::flow::helper::SignInRequest;
 use crate::auth::flow::trigger::Trigger;
+use crate::auth::host_name::HostName;
 use crate::auth::net::http::Http;
 use crate::auth::notice::PendingSignIn;
 use crate::auth::oauth::challenge::Challenge;
@@ -163,6 +164,11 @@ impl Authorizer {
         };
         // The user signs in at the enterprise's provider, if there is one.
         let shared = shared.provider.as_ref().unwrap_or(shared);
+        shared
+            .context
+            .settings
+            .host_name
+            .note(request.host_name.as_deref());
         shared.watch_lock();
         let done = coordinate::sign_in_for_others(&shared.context, request).await;
         done.map_err(|why| Error::new(&shared.resource, why))
@@ -173,6 +179,13 @@ impl Authorizer {
         if let Some(shared) = &self.shared {
             shared.ask_no_user();
         }
+    }
+
+    /// Returns the place for the name that the host gives itself, until one of its requests was looked at. `None` where
+    /// there is no sign-in.
+    pub fn host_name_wanted(&self) -> Option<&HostName> {
+        let name = &self.shared.as_ref()?.context.settings.host_name;
+        (!name.is_noted()).then_some(name)
     }
 
     /// Returns the error, with the command to run, for a request whose sign-in mcpipe no longer waits for. `None` where

@@ -9,8 +9,9 @@ use tokio_util::sync::CancellationToken;
 use crate::bridge::enforcement::admission::Admission;
 use crate::bridge::exchanges::ExchangeEvent;
 use crate::bridge::state::{Bridge, WriterGone};
+use crate::era::protocol::META_CLIENT;
 use crate::era::{Action, secrets};
-use crate::frame::{Frame, Id, Malformed, Parsed};
+use crate::frame::{Frame, Id, Malformed, Parsed, member_of, string};
 use crate::remote::Remote;
 use crate::stdio::{Line, Written};
 
@@ -67,6 +68,7 @@ impl<R: Remote> Bridge<R> {
     /// on it: before `early_initialize` gives out a handshake that must then be sent.
     async fn frame_from_host(&mut self, frame: Frame) -> Result<(), WriterGone> {
         secrets::note(&frame);
+        self.note_host(&frame);
         tracing::debug!(?frame, "from the host");
         let Some(enforcement) = self.enforcement.clone() else {
             return self.pass_on(frame).await;
@@ -95,6 +97,23 @@ impl<R: Remote> Bridge<R> {
             }
         });
         Ok(())
+    }
+
+    /// Notes the name that the host gives itself in its first request, for the page of a sign-in.
+    fn note_host(&self, frame: &Frame) {
+        let Some(host_name) = self.exchanges.authorizer.host_name_wanted() else {
+            return;
+        };
+        if !frame.is_request() {
+            return;
+        }
+        let client_info = match frame.method() {
+            Some("initialize") => frame.param("clientInfo"),
+            _ => frame.meta(META_CLIENT),
+        };
+        let name =
+            client_info.and_then(|info| member_of(info, "title").or(member_of(info, "name")));
+        host_name.note(name.and_then(string).as_deref());
     }
 
     /// Carries out the policy's decision on a message of the host.

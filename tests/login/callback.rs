@@ -85,13 +85,13 @@ async fn forged_callbacks_are_turned_away_and_the_sign_in_goes_on() {
         );
     }
     assert_eq!(real.status, 200);
-    assert!(real.body.contains("You can close this window"));
+    assert!(real.body.contains("You can close this tab"));
     credential.unwrap();
     assert_eq!(world.authority.at("/token").len(), 1);
 }
 
 #[tokio::test]
-async fn pages_are_constant_and_kept_to_themselves() {
+async fn pages_repeat_no_request_and_are_kept_to_themselves() {
     let mut world = World::new().await;
     let (_, page) = at_the_redirect(&mut world, |back| async move {
         let code = back
@@ -114,7 +114,7 @@ async fn pages_are_constant_and_kept_to_themselves() {
         assert!(page.header(name).unwrap().contains(wanted), "{name}");
     }
     assert!(page.header("access-control-allow-origin").is_none());
-    assert!(!page.body.contains(&code) && !page.body.contains("http"));
+    assert!(!page.body.contains(&code) && !page.body.contains("href"));
 }
 
 #[tokio::test]
@@ -191,7 +191,10 @@ async fn a_refusal_by_the_person_ends_the_attempt_and_says_so() {
         error.contains("access_denied") && error.contains("because of"),
         "{error}"
     );
-    assert!(page.body.contains("did not work"));
+    assert!(page.body.contains("The sign-in was refused"));
+    assert!(page.body.contains("(access_denied)") || page.body.contains(">access_denied<"));
+    let command = format!("<code>mcpipe login {}</code>", world.resource());
+    assert!(page.body.contains(&command), "{}", page.body);
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use crate::auth::flow::client_and_listener::{self, ClientAndListener};
 use crate::auth::flow::context::Context;
 use crate::auth::flow::new_record::{self, NewTokens};
 use crate::auth::flow::status_record::WaitingPage;
-use crate::auth::flow::{adjust, dpop_policy, token_request, userinfo};
+use crate::auth::flow::{adjust, dpop_policy, last_page, token_request, userinfo};
 use crate::auth::net::browser;
 use crate::auth::net::loopback::{CallbackPage, CallbackRequest, Loopback, StartLink};
 use crate::auth::notice::Notice;
@@ -97,8 +97,9 @@ impl<'a> BrowserSignIn<'a> {
         let resource = self.resource();
         let client =
             client_and_listener::select(self.context, &self.attempt, resource.as_deref()).await;
-        if client.is_err() {
-            answer(self.window.take(), CallbackPage::Failed);
+        if let Err(why) = &client {
+            let page = last_page::failed(why, &self.context.settings);
+            answer(self.window.take(), page);
         }
         client
     }
@@ -269,8 +270,9 @@ impl<'a> BrowserSignIn<'a> {
             Some(Repair::OtherPrompt) => self.tell_missed_choice(true),
             Some(Repair::LeaveOutResource) => self.attempt.previous.learned.refuses_resource = true,
             None => {
-                answer(request, CallbackPage::Failed);
-                return Err(self.end(client, why).await);
+                let why = self.end(client, why).await;
+                answer(request, last_page::failed(&why, &self.context.settings));
+                return Err(why);
             }
         }
         tracing::info!(%why, "asking once more, otherwise");

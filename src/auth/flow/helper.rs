@@ -32,6 +32,8 @@ pub struct SignInRequest {
     pub stale: Option<Secret>,
     /// The attempt that was over when the request was made; a later one is news.
     pub old: Option<String>,
+    /// The name that the sender's host gives itself.
+    pub host_name: Option<String>,
 }
 
 /// The hand-off as it was read.
@@ -65,6 +67,8 @@ struct Handoff {
     stale: Option<String>,
     old: Option<String>,
     root: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host_name: Option<String>,
 }
 
 /// Starts a helper and writes its hand-off.
@@ -116,6 +120,7 @@ fn write(
             .map(|token| token.expose().to_owned()),
         old: request.old.clone(),
         root: root.map(|root| encode(root.expose())),
+        host_name: request.host_name.clone(),
     };
     Ok(Zeroizing::new(serde_json::to_string(&handoff)?))
 }
@@ -142,6 +147,7 @@ pub fn read(text: &str) -> Option<ReceivedHandoff> {
             },
             stale: handoff.stale.map(Secret::new),
             old: handoff.old,
+            host_name: handoff.host_name,
         },
         root,
     })
@@ -170,10 +176,12 @@ mod tests {
             },
             stale: Some(Secret::new("canary")),
             old: Some("attempt".to_owned()),
+            host_name: Some("Cursor".to_owned()),
         };
         let text = write(&helper, &request, Some(&Key::new([7; 32]))).unwrap();
         let opened = read(&text).unwrap();
         assert_eq!(opened.request.challenge, request.challenge);
+        assert_eq!(opened.request.host_name, request.host_name);
         assert!(opened.request.stale.as_ref().unwrap().same_as("canary"));
         assert!(opened.root.as_ref().unwrap().same_as(&[7; 32]));
         assert!(!format!("{opened:?}").contains("canary"));
@@ -201,11 +209,12 @@ mod tests {
             },
             stale: Some(Secret::new("token")),
             old: Some("attempt".to_owned()),
+            host_name: Some("Cursor".to_owned()),
         };
         let text = write(&helper, &request, Some(&Key::new([7; 32]))).unwrap();
         assert_eq!(
             text.replace(VERSION, "VERSION"),
-            r#"{"version":"VERSION","door":"{}","status":401,"resource_metadata":"https://a.example/prm","scope":"a b","error":"invalid_token","takes_dpop":true,"stale":"token","old":"attempt","root":"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc"}"#
+            r#"{"version":"VERSION","door":"{}","status":401,"resource_metadata":"https://a.example/prm","scope":"a b","error":"invalid_token","takes_dpop":true,"stale":"token","old":"attempt","root":"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc","host_name":"Cursor"}"#
         );
     }
 }

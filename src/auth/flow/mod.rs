@@ -16,6 +16,7 @@ pub(in crate::auth) mod endpoint_failures;
 pub mod enterprise;
 pub mod helper;
 pub(in crate::auth) mod issuer_check;
+pub(in crate::auth) mod last_page;
 pub(in crate::auth) mod late_callbacks;
 pub(in crate::auth) mod limits;
 pub(in crate::auth) mod new_record;

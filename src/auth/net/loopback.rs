@@ -3,7 +3,7 @@
 //! The listener accepts any request and trusts none: it refuses another host name, path or method, and any request that
 //! the sign-in does not recognise, while it goes on waiting. A sign-in begins at the start page (`start`), and an
 //! answer says whether it comes from the browser that began there. The page for a real answer waits until the end of
-//! the sign-in is known, so that the page can report it. Pages are constant: they repeat nothing that a request sent.
+//! the sign-in is known, so that the page can report it. Pages repeat nothing that a request sent, unless it was checked.
 //!
 //! A consent page that sends the browser on with 307 or 308 makes it repeat its POST here (RFC 9110 section 15.4.8):
 //! the query counts, as in a GET. Without a query the form is read, as OAuth 2.0 Form Post Response Mode has it. A POST
@@ -32,7 +32,7 @@ use url::{Host, Url};
 pub use callback_request::CallbackRequest;
 use connections::{Connections, MAX_CONNECTIONS};
 pub use handle::ListenerHandle;
-pub use pages::CallbackPage;
+pub use pages::{About, CallbackPage, Ending, Reason};
 use start::StartPage;
 
 /// The address to listen at, and its name for the browser.
@@ -50,6 +50,8 @@ pub struct ListenAddress {
     pub onward: Option<Url>,
     /// The time for which a browser keeps the cookie of the sign-in.
     pub lifetime: Duration,
+    /// The names that the pages show.
+    pub about: Arc<About>,
 }
 
 /// A listener that accepts connections. Dropping it closes it; a page that is already due is still served.
@@ -129,6 +131,7 @@ impl Loopback {
             uri: uri.clone(),
             start: start.as_ref().map(|start| Arc::clone(&start.page)),
             onward: address.onward.clone(),
+            about: Arc::clone(&address.about),
             requests: sender,
             permits: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
             is_full: watch::Sender::new(false),
@@ -194,7 +197,8 @@ fn start(callback: &Url, address: &ListenAddress, port: u16) -> Option<StartLink
             && callback.port_or_known_default() == Some(port)
             && callback.path() == address.path
             && is_this_machine(callback);
-    let page = leads_here.then(|| StartPage::below(&address.path, address.lifetime))?;
+    let page = leads_here
+        .then(|| StartPage::below(&address.path, address.lifetime, Arc::clone(&address.about)))?;
     let url = callback.join(page.path()).ok()?;
     Some(StartLink {
         page: Arc::new(page),

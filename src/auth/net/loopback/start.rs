@@ -12,7 +12,7 @@
 //!
 //! RFC 9700 section 4.7, RFC 6265, RFC 6265bis section 5.6.7 (`SameSite`).
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ::http::header::{COOKIE, HeaderMap, HeaderValue, ORIGIN, SET_COOKIE};
@@ -23,8 +23,8 @@ use url::Url;
 
 use super::fields::{is_prefetch, text_of};
 use super::pages::{
-    FAILED, NO_NAVIGATION, OPENED_BEFORE, OVER, PageResponse, REDIRECTED, SIGNED_IN, page_of,
-    redirected, refused,
+    About, Ending, PageResponse, Reason, failed, no_navigation, on_the_way, opened_before, over,
+    page_of, redirected, refused, signed_in,
 };
 use crate::secret::Secret;
 
@@ -36,6 +36,8 @@ pub(super) struct StartPage {
     name: String,
     /// The attributes of the cookie.
     attributes: String,
+    /// The names that the pages show.
+    about: Arc<About>,
     progress: Mutex<Progress>,
     /// True once a browser without the cookie has come after the first one.
     is_contested: watch::Sender<bool>,
@@ -52,7 +54,7 @@ struct Progress {
 
 impl StartPage {
     /// Makes a start page below the path of the callback, so that one cookie path covers both and little else.
-    pub(super) fn below(callback: &str, lifetime: Duration) -> Self {
+    pub(super) fn below(callback: &str, lifetime: Duration, about: Arc<About>) -> Self {
         let random = |bytes| CsrfToken::new_random_len(bytes).into_secret();
         let (folder, name) = (callback.trim_end_matches('/'), random(8));
         let scope = cookie_path(callback);
@@ -64,6 +66,7 @@ impl StartPage {
                 "Path={scope}; Max-Age={}; HttpOnly; SameSite=Lax",
                 lifetime.as_secs()
             ),
+            about,
             progress: Mutex::default(),
             is_contested: watch::Sender::new(false),
         }
@@ -114,10 +117,10 @@ impl StartPage {
         }
         if is_prefetch(headers) {
             // A browser drops a prefetch that failed, and asks again when the user goes there.
-            return page_of(StatusCode::SERVICE_UNAVAILABLE, NO_NAVIGATION);
+            return page_of(StatusCode::SERVICE_UNAVAILABLE, no_navigation());
         }
         if !may_be_navigation(headers) {
-            return page_of(StatusCode::FORBIDDEN, NO_NAVIGATION);
+            return page_of(StatusCode::FORBIDDEN, no_navigation());
         }
         let has_cookie = self.has_cookie(headers);
         let mut progress = self.progress();
@@ -126,19 +129,23 @@ impl StartPage {
         };
         if progress.is_over {
             return match has_cookie {
-                true => page_of(StatusCode::OK, SIGNED_IN),
-                false => page_of(StatusCode::GONE, OVER),
+                true => page_of(StatusCode::OK, signed_in(&self.about)),
+                false => page_of(StatusCode::GONE, over(&self.about)),
             };
         }
         if progress.is_opened && !has_cookie {
             self.is_contested.send_replace(true);
-            return page_of(StatusCode::CONFLICT, OPENED_BEFORE);
+            return page_of(StatusCode::CONFLICT, opened_before(&self.about));
         }
         if self.is_contested() {
-            return page_of(StatusCode::OK, FAILED);
+            let ending = Ending {
+                reason: Reason::OpenedTwice,
+                hint: None,
+            };
+            return page_of(StatusCode::OK, failed(&self.about, &ending));
         }
         progress.is_opened = true;
-        let mut answer = redirected(request.as_str(), REDIRECTED);
+        let mut answer = redirected(request.as_str(), on_the_way());
         let cookie = format!(
             "{}={}; {}",
             self.name,
