@@ -38,6 +38,7 @@
 //! | | [`proxy`], [`redirect`], [`address_class`] | the proxy of a request; rules of redirects; kinds of IP addresses |
 //! | | [`http_fields`], [`content_coding`] | header fields that the server's and the sign-in's client both read; compressed bodies |
 //! | | [`server_cache`] | one JSON file per server: its era, its discover result; nothing secret |
+//! | | [`recent_failures`] | the last failures of a server, kept for `mcpipe doctor` |
 //! | | [`server_card`] | server cards: the endpoint of a target that names none, found, chosen, and kept with its validators |
 //! | | [`shared_limits`] | the limits on calls that all processes of the machine share: one small file per server and account |
 //! | | [`audit`] | `--audit`: lines chained by their hashes, written by several processes, and checked |
@@ -152,6 +153,7 @@ pub mod policy;
 pub mod process;
 pub mod proxy;
 pub mod random;
+pub mod recent_failures;
 pub mod recorder;
 pub mod redirect;
 pub mod remote;

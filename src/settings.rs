@@ -42,6 +42,7 @@ use crate::policy::Rules;
 use crate::process::argv::Argv;
 use crate::proxy::Proxies;
 use crate::random;
+use crate::recent_failures::RecentFailures;
 use crate::remote::header_command::HeaderCommand;
 use crate::remote::https;
 use crate::report::Failure;
@@ -370,6 +371,7 @@ pub fn bridge(
             target.https.url.as_str(),
             account,
         ),
+        failures: failures(&target.https.url, account, env),
         ping_interval: args.ping_interval.or(default_ping).and_then(positive),
         extensions: Vec::new(),
         cache_ttl: args.cache_ttl.filter(|ttl| !ttl.is_zero()),
@@ -388,6 +390,12 @@ pub fn bridge(
         now,
         random_fraction: random::fraction,
     }
+}
+
+/// Returns the place where the last failures of a server are kept.
+pub fn failures(url: &Url, account: &str, env: &Environment) -> RecentFailures {
+    let paths = VaultPaths::new(env.get("MCPIPE_HOME").map(Path::new)).ok();
+    RecentFailures::in_file(paths.map(|paths| paths.failures(url.as_str(), account)))
 }
 
 fn size(bytes: u64) -> usize {

@@ -61,6 +61,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "ledger",
             "recorder",
             "server_cache",
+            "recent_failures",
             "server_card",
             "result_store",
             "shared_limits",

@@ -16,7 +16,9 @@ use tokio_util::task::TaskTracker;
 use crate::bridge::settings::Settings;
 use crate::clock::seconds;
 use crate::era::{self, Options, RememberedDiscover, ServerEra, Translator, remembered};
+use crate::frame::Frame;
 use crate::random;
+use crate::recent_failures::{FailedRequest, RecentFailures};
 use crate::server_cache::ServerCache;
 
 const ERA: &str = "era";
@@ -178,6 +180,15 @@ impl ServerMemory {
         let facts = self.facts.clone();
         self.writes
             .spawn_blocking(move || facts.store(IDENTITY, identity));
+    }
+
+    /// Keeps a failure of mcpipe's own for the person who looks into it later.
+    pub(super) fn note_failure(&self, failures: &RecentFailures, answer: &Frame, method: &str) {
+        let Some(failed) = FailedRequest::of(answer, method, seconds((self.now)())) else {
+            return;
+        };
+        let failures = failures.clone();
+        self.writes.spawn_blocking(move || failures.add(&failed));
     }
 
     /// Waits until everything is written.

@@ -11,6 +11,7 @@ use crate::bridge::elsewhere::Elsewhere;
 use crate::era::{Protocol, Transport};
 use crate::pin_store::PinStore;
 use crate::policy::{Rule, Rules};
+use crate::recent_failures::RecentFailures;
 use crate::result_store::ResultStore;
 use crate::server_cache::ServerCache;
 
@@ -45,6 +46,8 @@ pub struct Settings {
     pub server: String,
     /// The facts learned about the server, and the place to keep more of them.
     pub facts: ServerCache,
+    /// The place where the last failures are kept.
+    pub failures: RecentFailures,
     /// The rules for what the host may list and call.
     pub policy: Rules,
     /// The path, without an ending, of the files in which processes share the state of limits on calls; with limits and
@@ -95,6 +98,7 @@ impl Settings {
             awaits_sign_in: watch::Sender::new(false),
             server: String::new(),
             facts: ServerCache::nowhere(),
+            failures: RecentFailures::in_file(None),
             policy: Rules::default(),
             results: Arc::new(ResultStore::nowhere()),
             limits_stem: None,

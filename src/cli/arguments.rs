@@ -267,6 +267,20 @@ impl Cli {
         }
     }
 
+    /// Says whether the command has guard rails.
+    pub fn has_policy(&self) -> bool {
+        matches!(self.command, None | Some(Command::Doctor(_)))
+    }
+
+    /// Returns the guard rails, for a command that has them.
+    pub fn policy_mut(&mut self) -> Option<&mut PolicyArgs> {
+        match &mut self.command {
+            None => Some(&mut self.bridge.policy),
+            Some(Command::Doctor(args)) => Some(&mut args.policy),
+            Some(_) => None,
+        }
+    }
+
     /// Returns the log flags of the command, if it has any; those of a helper are in what is handed to it.
     pub fn log(&self) -> Option<&LogArgs> {
         Some(match &self.command {

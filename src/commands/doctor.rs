@@ -88,6 +88,7 @@ fn context(args: &Arc<DoctorArgs>, env: &Environment) -> Result<Context, Failure
     let account = flags.account.clone();
     Ok(Context {
         facts: ServerCache::about(home, target.https.url.as_str(), &account),
+        failures: settings::failures(&target.https.url, &account, env),
         typed: Typed::read(&target.typed, env.arguments.as_deref().unwrap_or_default()),
         arguments: Arc::clone(args),
         env: env.clone(),

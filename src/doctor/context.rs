@@ -11,6 +11,7 @@ use url::Url;
 use crate::auth::{self, net::http::Http};
 use crate::cli::DoctorArgs;
 use crate::doctor::typed::Typed;
+use crate::recent_failures::RecentFailures;
 use crate::server_cache::ServerCache;
 use crate::settings::{Environment, Target};
 use crate::store::Vault;
@@ -30,6 +31,8 @@ pub struct Context {
     pub account: String,
     /// The facts remembered about the server. Checks read them only.
     pub facts: ServerCache,
+    /// The last failures of hosts with the server.
+    pub failures: RecentFailures,
     /// The command line.
     pub arguments: Arc<DoctorArgs>,
     /// The environment.

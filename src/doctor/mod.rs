@@ -17,7 +17,9 @@ pub mod typed;
 
 mod codes;
 mod engine;
+mod here;
 mod network;
+mod server;
 
 use check::Check;
 use context::Context;
@@ -26,5 +28,5 @@ pub use engine::run;
 
 /// Returns all checks, in the order of their output. A check that depends on others stands below them.
 pub fn checks() -> Vec<Check<Context>> {
-    [network::CHECKS].concat()
+    [network::CHECKS, server::CHECKS, here::CHECKS].concat()
 }

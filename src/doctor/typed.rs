@@ -112,7 +112,7 @@ mod tests {
         );
         assert_eq!(
             typed.line("login", &[]),
-            "mcpipe login 'https://a.example/mcp?…' --header 'X-Key: …' --header 'X-Team: blue' --scope 'a b' --account work"
+            "mcpipe login 'https://a.example/mcp?…' --header 'X-Key: …' --header 'X-Team: blue' --account work --scope 'a b'"
         );
         assert_eq!(
             typed.line_to("https://b.example/mcp", "", &["--account", "home"]),

@@ -36,7 +36,7 @@ use crate::frame::{Frame, Parsed};
 pub use events::Events;
 pub use progress::Progress;
 use progress::note;
-pub use scheme::Speaks;
+pub use scheme::{Speaks, spoken_at};
 pub use transport_error::TransportError;
 
 /// An HTTP request to the remote.

@@ -40,7 +40,7 @@ pub fn configured_beside(
     let Some(url) = cli.server() else {
         return Ok(cli);
     };
-    let files = Files::read(url, env, managed, cli.command.is_none())?;
+    let files = Files::read(url, env, managed, cli.has_policy())?;
     if files.is_empty() {
         return Ok(cli);
     }
@@ -63,9 +63,9 @@ pub fn configured_beside(
     if let Some(network) = cli.network_mut() {
         network.configured = headers(&values);
     }
-    if cli.command.is_none() {
-        cli.bridge.policy.files = files.policies()?;
-        policy::settle_audit(&mut cli.bridge.policy, env)?;
+    if let Some(policy) = cli.policy_mut() {
+        policy.files = files.policies()?;
+        policy::settle_audit(policy, env)?;
     }
     Ok(cli)
 }

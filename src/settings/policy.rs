@@ -99,7 +99,7 @@ pub(super) fn settle_audit(args: &mut PolicyArgs, env: &Environment) -> Result<(
 ///
 /// # Errors
 /// As [`rules`].
-pub(super) fn listed(args: &PolicyArgs, env: &Environment) -> Result<Vec<Rule>, Failure> {
+pub fn listed(args: &PolicyArgs, env: &Environment) -> Result<Vec<Rule>, Failure> {
     let rules = rules(args, env)?;
     let layers = Layers::of(args, env);
     let mut all = Vec::new();
