@@ -195,7 +195,7 @@ fn the_policy_allows_the_style_of_the_page_and_nothing_else() {
     }
 }
 
-/// What can be typed is one word for a shell, whatever the server's address holds.
+/// A command holds the address as one word for a shell.
 #[test]
 fn commands_can_be_typed() {
     for (server, command) in [
