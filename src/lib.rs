@@ -19,6 +19,7 @@
 //! | --- | --- | --- |
 //! | program | `main` | the life of the process on one screen: parse, run, report |
 //! | | [`cli`] | the arguments, with clap; acts on nothing |
+//! | | [`client`] | a small MCP client in this process, at the host's end of a bridge, for the commands that send requests |
 //! | | [`settings`] | arguments, environment and `mcpipe.toml` as settings, checked |
 //! | | [`commands`] | one file per command, and `connection`, which makes arguments a running connection for all of them |
 //! | | [`doctor`] | the checks of `mcpipe doctor`: their codes, findings and reports |
@@ -134,6 +135,7 @@ pub mod auth;
 pub mod backoff;
 pub mod bridge;
 pub mod cli;
+pub mod client;
 pub mod client_configs;
 pub mod clock;
 pub mod commands;

@@ -109,7 +109,10 @@ fn run(cli: Cli, env: &Environment, stderr: &Output) -> Result<(), Failure> {
     let ended = runtime.block_on(async {
         // A bridge and a helper have ways of leaving of their own, and so must have a command that runs a bridge: what is
         // under way is dropped here.
-        let ends_at_a_signal = !matches!(cli.command, None | Some(Command::Helper));
+        let ends_at_a_signal = !matches!(
+            cli.command,
+            None | Some(Command::Helper | Command::Request(_))
+        );
         let command = async {
             match cli.command {
                 None => Box::pin(commands::bridge::run(cli.bridge, env, stderr)).await,
@@ -122,6 +125,9 @@ fn run(cli: Cli, env: &Environment, stderr: &Output) -> Result<(), Failure> {
                 Some(Command::Audit(command)) => commands::audit::run(*command).await,
                 Some(Command::Config(command)) => commands::config::run(&command, env),
                 Some(Command::Doctor(args)) => commands::doctor::run(*args, env).await,
+                Some(Command::Request(command)) => {
+                    Box::pin(commands::requests::run(command, env, stderr)).await
+                }
                 Some(Command::Import(args)) => commands::import::run(*args, env).await,
                 Some(Command::Helper) => Box::pin(commands::helper::run(env, stderr)).await,
             }

@@ -365,6 +365,7 @@ pub fn bridge(
         has_user: env.can_reach_a_user(),
         is_reader_gone: stdio::is_reader_gone,
         awaits_sign_in: watch::Sender::new(false),
+        server_era: watch::Sender::new(None),
         server: target.https.url.host_str().unwrap_or_default().to_owned(),
         facts: ServerCache::about(
             env.get("MCPIPE_HOME").map(Path::new),

@@ -74,7 +74,8 @@ const FLOORS: &[(&str, &[&str])] = &[
     (
         "program",
         &[
-            "cli", "settings", "commands", "doctor", "report", "logging", "limits", "main", "lib",
+            "cli", "client", "settings", "commands", "doctor", "report", "logging", "limits",
+            "main", "lib",
         ],
     ),
 ];

@@ -56,8 +56,7 @@ use retry::{tick, until};
 pub use settings::{Auditing, PinSettings, Settings};
 pub use state::Parts;
 use state::{Bridge, Inputs, QUEUE, RunningExchange, WriterGone};
-use unanswered::reason_of;
-pub use unanswered::{Reason, Unanswered};
+pub use unanswered::{Reason, Unanswered, reason_of};
 
 /// The number of exchanges that may exist at once, sending, waiting or standing, together with the frames that wait to
 /// become one. Above it, stdin is not read.

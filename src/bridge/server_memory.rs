@@ -11,11 +11,12 @@
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::bridge::settings::Settings;
 use crate::clock::seconds;
-use crate::era::{self, Options, RememberedDiscover, ServerEra, Translator, remembered};
+use crate::era::{self, Options, Protocol, RememberedDiscover, ServerEra, Translator, remembered};
 use crate::frame::Frame;
 use crate::random;
 use crate::recent_failures::{FailedRequest, RecentFailures};
@@ -44,16 +45,19 @@ pub(super) struct ServerMemory {
     verdict: Option<Discovered>,
     /// The last discover result of this run is for its caller alone.
     is_private: bool,
+    /// The server's era, for who watches it.
+    era: watch::Sender<Option<ServerEra>>,
     /// The writes that are under way.
     writes: TaskTracker,
 }
 
 impl ServerMemory {
     /// Returns the memory that keeps its facts in this place.
-    pub(super) fn new(facts: ServerCache, now: fn() -> SystemTime) -> Self {
+    pub(super) fn new(settings: &Settings) -> Self {
         Self {
-            facts,
-            now,
+            facts: settings.facts.clone(),
+            now: settings.now,
+            era: settings.server_era.clone(),
             verdict: None,
             is_private: false,
             writes: TaskTracker::new(),
@@ -70,6 +74,11 @@ impl ServerMemory {
         });
         let learned = verdict(&self.facts, now);
         let remembered = learned.map(|learned| learned.verdict);
+        self.era.send_replace(match settings.protocol {
+            Protocol::Legacy => Some(ServerEra::Legacy),
+            Protocol::Modern => Some(ServerEra::Modern),
+            Protocol::Auto => remembered,
+        });
         let known = match remembered {
             Some(ServerEra::Modern) => known(self.facts.recall(DISCOVER).as_ref(), now),
             _ => Vec::new(),
@@ -107,6 +116,9 @@ impl ServerMemory {
             self.is_private = !remembered::is_public(&known.discover);
         }
         self.verdict = verdict;
+        if let Some(found) = verdict {
+            self.era.send_replace(Some(found.verdict));
+        }
         let now = (self.now)();
         let facts = self.facts.clone();
         self.writes.spawn_blocking(move || {

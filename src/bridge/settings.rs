@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::audit::{Audit, Source};
 use crate::bridge::elsewhere::Elsewhere;
-use crate::era::{Protocol, Transport};
+use crate::era::{Protocol, ServerEra, Transport};
 use crate::pin_store::PinStore;
 use crate::policy::{Rule, Rules};
 use crate::recent_failures::RecentFailures;
@@ -42,6 +42,8 @@ pub struct Settings {
     pub is_reader_gone: fn() -> bool,
     /// True once stdin has ended and a sign-in is waited for.
     pub awaits_sign_in: watch::Sender<bool>,
+    /// The era of the server: as it is remembered or fixed, then as this run has found it.
+    pub server_era: watch::Sender<Option<ServerEra>>,
     /// The server's name, for a host that gets an early answer.
     pub server: String,
     /// The facts learned about the server, and the place to keep more of them.
@@ -96,6 +98,7 @@ impl Settings {
             has_user: false,
             is_reader_gone: || false,
             awaits_sign_in: watch::Sender::new(false),
+            server_era: watch::Sender::new(None),
             server: String::new(),
             facts: ServerCache::nowhere(),
             failures: RecentFailures::in_file(None),

@@ -136,7 +136,7 @@ impl<R: Remote> Bridge<R> {
         let tracker = TaskTracker::new();
         let leaving = CancellationToken::new();
         let enforcement = Enforcement::new(&settings, &events_in, &tracker, &leaving);
-        let memory = ServerMemory::new(settings.facts.clone(), settings.now);
+        let memory = ServerMemory::new(&settings);
         let bridge = Self {
             translator: Translator::new(memory.options(&settings)),
             elapsed: Elapsed::since((settings.now)(), Instant::now().into_std()),

@@ -12,6 +12,7 @@ use crate::cli::logging::LogArgs;
 use crate::cli::network::NetworkArgs;
 use crate::cli::pins::PinsArgs;
 use crate::cli::policy::PolicyArgs;
+use crate::cli::requests::RequestCommand;
 use crate::cli::sign_in::SignInArgs;
 use crate::cli::units::{Port, optional_port};
 use crate::cli::vault::{VaultArgs, VaultCommand};
@@ -70,6 +71,9 @@ pub enum Command {
     Doctor(Box<DoctorArgs>),
     /// Takes over the sign-ins of mcp-remote, so that you need not sign in again
     Import(Box<ImportArgs>),
+    /// Speaks MCP with a server itself.
+    #[command(flatten)]
+    Request(RequestCommand),
     /// Does a sign-in for another mcpipe; not for people
     #[command(name = HELPER, hide = true)]
     Helper,
@@ -234,6 +238,7 @@ impl Cli {
             Some(Command::Doctor(args)) => &args.target.url,
             Some(Command::Status(args)) => &args.url,
             Some(Command::Pins(args)) => return Some(&args.url),
+            Some(Command::Request(command)) => &command.client().target.url,
             Some(
                 Command::Vault(_)
                 | Command::Audit(_)
@@ -255,6 +260,7 @@ impl Cli {
             Some(Command::Token(args)) => Some(&mut args.target.network),
             Some(Command::Logout(args)) => Some(&mut args.network),
             Some(Command::Doctor(args)) => Some(&mut args.target.network),
+            Some(Command::Request(command)) => Some(&mut command.client_mut().target.network),
             Some(
                 Command::Status(_)
                 | Command::Vault(_)
@@ -269,7 +275,10 @@ impl Cli {
 
     /// Says whether the command has guard rails.
     pub fn has_policy(&self) -> bool {
-        matches!(self.command, None | Some(Command::Doctor(_)))
+        matches!(
+            self.command,
+            None | Some(Command::Doctor(_) | Command::Request(_))
+        )
     }
 
     /// Returns the guard rails, for a command that has them.
@@ -277,6 +286,7 @@ impl Cli {
         match &mut self.command {
             None => Some(&mut self.bridge.policy),
             Some(Command::Doctor(args)) => Some(&mut args.policy),
+            Some(Command::Request(command)) => Some(&mut command.client_mut().policy),
             Some(_) => None,
         }
     }
@@ -295,6 +305,7 @@ impl Cli {
             Some(Command::Config(ConfigCommand::Check(args))) => &args.log,
             Some(Command::Doctor(args)) => &args.target.log,
             Some(Command::Import(args)) => &args.log,
+            Some(Command::Request(command)) => &command.client().target.log,
             Some(Command::Helper) => return None,
         })
     }

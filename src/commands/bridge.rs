@@ -148,6 +148,7 @@ async fn carried(
         stderr,
         announce: SignInTexts::of_a_bridge(&args.target.sign_in, env).announce_on(stderr),
         recorder,
+        is_attended: true,
     };
     let mut connection = Connection::new(target, arguments)?;
     connection.search_by(elsewhere.clone());

@@ -53,6 +53,8 @@ pub(super) struct Arguments<'a> {
     pub(super) announce: Announce,
     /// The recording that goes on, for a host that was handed over.
     pub(super) recorder: Option<Recorder>,
+    /// True where a user may be asked to sign in.
+    pub(super) is_attended: bool,
 }
 
 /// A connection to a server that waits for its host. Nothing has been sent yet.
@@ -253,6 +255,7 @@ fn authorizer_of(
     // The host may leave before the user has signed in.
     settings.helper = env.helper();
     settings.waits_for_unlock = true;
+    settings.attended = arguments.is_attended;
     let mut http = sign_in_http(target, &settings);
     if let Some(recorder) = recorder {
         http = http.observed_by(Arc::new(recorder.sign_ins()));

@@ -74,6 +74,7 @@ fn target(env: &Environment) -> Result<(TargetArgs, Vec<UserKey>), Failure> {
     let mut args = match asked.command {
         None => asked.bridge.into_target(),
         Some(Command::Login(args)) => *args,
+        Some(Command::Request(command)) => command.into_client().target,
         // None of these signs in through a helper.
         Some(
             Command::Logout(_)

@@ -14,6 +14,7 @@ mod pin_scan;
 pub mod pins;
 pub mod preamble;
 mod recording;
+pub mod requests;
 mod server_cards;
 mod sign_in_display;
 pub mod status;
