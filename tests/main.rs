@@ -41,6 +41,7 @@ mod modern_to_legacy; // a modern host with a legacy server and its session
 mod network; // encodings, redirects, proxies, headers
 mod passthrough; // messages between equal eras, byte for byte, and their headers
 mod patience; // retries, time limits, and bounds of queues
+mod picture; // the README's picture of a terminal, taken from a run
 mod pins; // texts that other versions and users rely on: files, lock names, JSON, help
 mod pins_of_tools; // what a server lists, compared with what was accepted of it
 mod policy; // whatever a host sends, no message that names a hidden thing leaves
