@@ -1,4 +1,4 @@
-//! Every example in the README is run, word for word, with this machine's addresses in the place of `example.com`.
+//! Every example in the README and in the manual is run, word for word, with this machine's addresses in the place of `example.com`.
 //!
 //! A fenced `sh` block is taken apart into commands, and each is run by a shell in a home of its own, with stand-ins for
 //! the server, its authorization server, an enterprise's provider, the browser, and the programs that are not ours. A new
@@ -112,9 +112,11 @@ fn commands(block: &str) -> Vec<String> {
     commands
 }
 
+/// The README, and the manual below it: line numbers go on.
 fn readme() -> String {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-    std::fs::read_to_string(path).unwrap()
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap();
+    format!("{}{}", read("README.md"), read(".github/MANUAL.md"))
 }
 
 #[tokio::test]
