@@ -18,6 +18,7 @@ mod child_processes; // environment and descriptors that child processes inherit
 mod command_line; // help, version, bad input, exit codes, sentences for the user
 mod config_file; // mcpipe.toml: which value counts, which all hold, and where each was set
 mod coordination; // several processes with one vault: one browser, one refresh, one registration; an older version beside this one
+mod doctor; // doctor: broken servers, each with its code; texts of all outputs
 mod documents; // the paths that the documents for contributors name
 mod dpop; // tokens bound to a key: proofs, nonces, clock differences, servers that change their policy
 mod drain; // end of file, signals, broken pipes, dead servers: each request is answered, within a bound

@@ -15,6 +15,7 @@ use crate::doctor::{self, code, redact};
 use crate::logging::Output;
 use crate::report::{Failure, Kind};
 use crate::server_cache::ServerCache;
+use crate::server_card::domain::domain;
 use crate::settings::{self, Environment};
 
 /// Runs the checks, or shows the codes.
@@ -28,23 +29,13 @@ pub async fn run(args: DoctorArgs, env: &Environment) -> Result<(), Failure> {
     if let Some(name) = &args.explain {
         return explain(name);
     }
-    let args = Arc::new(args);
-    let context = context(&args, env)?;
+    let json = args.json;
     // A crash is a finding, and its text a fact of it.
     panic::set_hook(Box::new(|_| {}));
-    let is_told = env.is_terminal;
-    let tell_slow = move |name: &'static str| {
-        if is_told {
-            Output::direct(io::stderr()).say(&format!("{name}: takes longer than usual …\n"));
-        }
-    };
-    let outcomes = doctor::run(&doctor::checks(), &context, &tell_slow).await;
+    let report = report(args, env).await;
     let _ = panic::take_hook();
-    let mut report = Report::new(&context, outcomes);
-    if args.is_redacted() {
-        report = redact::redacted(report, &context);
-    }
-    match args.json {
+    let report = report?;
+    match json {
         true => print(&report.json())?,
         false => print(&report.text(env.style_of_stdout()))?,
     }
@@ -59,6 +50,33 @@ pub async fn run(args: DoctorArgs, env: &Environment) -> Result<(), Failure> {
             Err(failure.hint("`mcpipe doctor --explain CODE` says more of each code"))
         }
     }
+}
+
+/// Runs the checks.
+///
+/// # Errors
+/// Wrong settings.
+pub async fn report(args: DoctorArgs, env: &Environment) -> Result<Report, Failure> {
+    let mut args = args;
+    let typed = args.target.url.clone().unwrap_or_default();
+    // A bare domain is asked itself, and then its server cards.
+    if let Some(origin) = domain(&typed) {
+        args.target.url = Some(origin.to_string());
+    }
+    let args = Arc::new(args);
+    let context = context(&args, env)?;
+    let is_told = env.is_terminal;
+    let tell_slow = move |name: &'static str| {
+        if is_told {
+            Output::direct(io::stderr()).say(&format!("{name}: takes longer than usual …\n"));
+        }
+    };
+    let outcomes = doctor::run(&doctor::checks(), &context, &tell_slow).await;
+    let report = Report::new(&context, outcomes);
+    Ok(match args.is_redacted() {
+        true => redact::redacted(report, &context),
+        false => report,
+    })
 }
 
 fn explain(name: &str) -> Result<(), Failure> {

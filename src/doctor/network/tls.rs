@@ -27,6 +27,7 @@ use crate::doctor::codes::network::{
 };
 use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
+use crate::remote::{Speaks, spoken_at};
 use crate::tls::ClientCertRefused;
 use crate::tls::certificate::Certificate;
 use crate::tls::inspect::{Shown, inspect};
@@ -72,16 +73,27 @@ pub(super) async fn check(context: &Context) -> Vec<Finding> {
             format!("{host} is no name for a certificate"),
         )];
     };
-    let shown = time::timeout(PATIENCE, look(reached.0, name.clone())).await;
+    let patience = context.target.https.connect_timeout.min(PATIENCE);
+    let shown = time::timeout(patience, look(reached.0, name.clone())).await;
     let shown = shown.ok().flatten();
-    let judged = time::timeout(PATIENCE, judge(context, reached.0, name)).await;
+    let judged = time::timeout(patience, judge(context, reached.0, name)).await;
     let judged = judged.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
     if judged.is_ok() {
         context.learn(Trusted);
     }
     let mut findings = vec![match &judged {
         Ok(()) => trusted(shown.as_ref(), (context.now)()),
-        Err(error) => refused(host, error, shown.as_ref(), context),
+        Err(error) => {
+            let mut code = code_of(error, shown.as_ref());
+            // What is no TLS may say so in many ways, a closed connection among them.
+            if shown.is_none()
+                && code.name == TLS_FAILED.name
+                && spoken_at(url).await == Some(Speaks::Plain)
+            {
+                code = &TLS_NOT_SPOKEN;
+            }
+            refused(host, (error, code), shown.as_ref(), context)
+        }
     }];
     findings.extend(
         shown
@@ -157,20 +169,24 @@ fn trusted(shown: Option<&Shown>, now: SystemTime) -> Finding {
     facts(finding, Some(shown))
 }
 
-fn refused(host: &str, error: &io::Error, shown: Option<&Shown>, context: &Context) -> Finding {
+fn refused(
+    host: &str,
+    (error, code): (&io::Error, &'static Code),
+    shown: Option<&Shown>,
+    context: &Context,
+) -> Finding {
     let first = shown.and_then(|shown| shown.chain.first());
     if let Some(why) = ClientCertRefused::among(error) {
         return facts(client_refused(host, why, context), shown);
     }
     let known = Untrusted::among(error);
-    let code = code_of(error, shown);
     let sentence = match &known {
+        _ if code.name == TLS_NOT_SPOKEN.name => {
+            format!("{host} speaks plain http at that port, and the address says https")
+        }
         Some(why) => format!("{host} is not trusted: {why}"),
         None if error.kind() == io::ErrorKind::TimedOut => {
-            format!(
-                "{host} has not ended the TLS handshake within {} s",
-                PATIENCE.as_secs()
-            )
+            format!("{host} has not ended the TLS handshake in time")
         }
         None => format!("the TLS handshake with {host} broke off: {error}"),
     };

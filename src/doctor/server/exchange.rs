@@ -21,8 +21,14 @@ use crate::remote::client::{self, Client, Options};
 use crate::secret::Secret;
 use crate::sse::Parser;
 
-/// The time for the head of an answer, and for its body after that.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+/// Returns the time for the head of an answer, and for its body after that.
+pub(super) fn patience(context: &Context) -> Duration {
+    let limit = context.target.https.headers_timeout;
+    limit.map_or(PATIENCE, |limit| limit.min(PATIENCE))
+}
+
+/// The longest time for an answer: a person waits.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// The bytes of a body that are read.
 const MOST: usize = 1024 * 1024;
 /// The redirects that are followed.
@@ -111,6 +117,8 @@ pub(super) struct Prober {
     client: Client,
     url: Url,
     now: fn() -> SystemTime,
+    /// The time for the head of an answer, and for its body after that.
+    pub(super) patience: Duration,
 }
 
 impl Prober {
@@ -128,6 +136,7 @@ impl Prober {
             client: Client::new(options, context.target.tls.clone()).ok()?,
             url: https.url.clone(),
             now: context.now,
+            patience: patience(context),
         })
     }
 
@@ -204,7 +213,7 @@ impl Prober {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         let sending = self.client.send(method, at, headers, body, None);
-        match time::timeout(PATIENCE, sending).await {
+        match time::timeout(self.patience, sending).await {
             Ok(sent) => sent.map_err(Failure::Client),
             Err(_) => Err(Failure::Silent),
         }
@@ -261,7 +270,7 @@ impl Prober {
             }
             (false, false)
         };
-        let read = time::timeout(PATIENCE, reading).await;
+        let read = time::timeout(self.patience, reading).await;
         (exchange.is_unended, exchange.is_broken) = read.unwrap_or((true, false));
         exchange.body = String::from_utf8_lossy(&body).into_owned();
         if exchange.message.is_none() && !is_stream {

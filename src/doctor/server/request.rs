@@ -2,7 +2,7 @@
 
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 
-use super::exchange::{Exchange, Failure, Identity, PATIENCE, Prober, Stop};
+use super::exchange::{Exchange, Failure, Identity, Prober, Stop, patience};
 use super::greeting::{Greeting, greet};
 use crate::doctor::codes::engine::SKIPPED;
 use crate::doctor::codes::network::{PROXY_FAILED, TLS_CLIENT_CERT_REFUSED, TLS_FAILED};
@@ -56,7 +56,7 @@ pub(super) async fn unanswered(context: &Context, failure: &Failure) -> Finding 
         Failure::Silent => {
             return Finding::fail(
                 &codes::HTTP_SILENT,
-                format!("{host} takes the request and has not begun an answer within {} s", PATIENCE.as_secs()),
+                format!("{host} takes the request and has not begun an answer within {} s", patience(context).as_secs_f64()),
             )
             .remedy("ask the operator: the program behind the address hangs, or a proxy before it keeps the answer back");
         }
@@ -394,7 +394,7 @@ fn body(context: &Context, greeting: &Greeting) -> Finding {
     if exchange.is_unended {
         return Finding::fail(
             &codes::ANSWER_UNENDED,
-            format!("the answer to the handshake begins and does not come within {} s", PATIENCE.as_secs()),
+            format!("the answer to the handshake begins and does not come within {} s", patience(context).as_secs_f64()),
         )
         .remedy("a proxy that collects answers keeps it back: it has to pass events on (X-Accel-Buffering: no)");
     }
