@@ -99,7 +99,7 @@ impl Case {
 
 /// Plays all cases at once. A finding that has failed or is to be known says what to do.
 async fn play(cases: Vec<Case>) {
-    let played = cases.into_iter().map(async |case| {
+    let played = cases.into_iter().map(|case| async move {
         let server = Server::that(case.answer).await;
         let url = server.url();
         let mut words = vec![url.as_str()];

@@ -25,8 +25,9 @@ pub async fn run<C>(
     tell_slow: &dyn Fn(&'static str),
 ) -> Vec<Outcome> {
     let ended: Vec<_> = checks.iter().map(|_| watch::Sender::new(false)).collect();
-    let running = checks.iter().zip(&ended).map(async |(check, own)| {
-        for (earlier, end) in checks.iter().zip(&ended) {
+    let ended = &ended;
+    let running = checks.iter().zip(ended).map(|(check, own)| async move {
+        for (earlier, end) in checks.iter().zip(ended) {
             if check.after.contains(&earlier.name) {
                 // The sender lives until all have ended.
                 let _ = end.subscribe().wait_for(|has_ended| *has_ended).await;

@@ -168,10 +168,14 @@ async fn a_server_card_names_the_endpoint() {
         }
     })
     .await;
-    let report = report(&[&server.url()]).await;
-    let card = found(&report, "CARD_NAMES_ENDPOINT", Warn);
-    let remedy = card.remedy.as_deref().unwrap();
-    assert_eq!(remedy, format!("mcpipe doctor {}/real", server.origin()));
+    let origin = server.origin();
+    let bare = origin.trim_start_matches("http://");
+    for target in [&server.url(), bare] {
+        let report = report(&[target]).await;
+        let card = found(&report, "CARD_NAMES_ENDPOINT", Warn);
+        let remedy = card.remedy.as_deref().unwrap();
+        assert_eq!(remedy, format!("mcpipe doctor {origin}/real"), "{target}");
+    }
 }
 
 #[tokio::test]

@@ -32,16 +32,10 @@ pub(super) async fn check(context: &Context) -> Vec<Finding> {
         return vec![Finding::skipped(&SKIPPED, why)];
     };
     let patience = context.target.https.connect_timeout.min(LONGEST);
-    let family = async |is_ours: fn(&IpAddr) -> bool| {
-        let ours = addresses.all.iter().filter(|it| is_ours(it)).take(MOST);
-        let tried = ours.map(async |address| {
-            let at = SocketAddr::new(*address, addresses.port);
-            match time::timeout(patience, TcpStream::connect(at)).await {
-                Ok(connected) => (at, connected.map(drop)),
-                Err(_) => (at, Err(io::Error::from(ErrorKind::TimedOut))),
-            }
-        });
-        join_all(tried).await
+    let family = |is_ours: fn(&IpAddr) -> bool| {
+        let ours = addresses.all.iter().filter(move |it| is_ours(it));
+        let at = ours.map(|it| SocketAddr::new(*it, addresses.port));
+        join_all(at.take(MOST).map(|at| tried(at, patience)))
     };
     let (v4, v6) = tokio::join!(family(IpAddr::is_ipv4), family(IpAddr::is_ipv6));
     let reached = v4.iter().chain(&v6).find(|(_, tried)| tried.is_ok());
@@ -54,6 +48,13 @@ pub(super) async fn check(context: &Context) -> Vec<Finding> {
         findings.extend(judged(name, &tried, is_reached, patience, context));
     }
     findings
+}
+
+async fn tried(at: SocketAddr, patience: Duration) -> Tried {
+    match time::timeout(patience, TcpStream::connect(at)).await {
+        Ok(connected) => (at, connected.map(drop)),
+        Err(_) => (at, Err(io::Error::from(ErrorKind::TimedOut))),
+    }
 }
 
 type Tried = (SocketAddr, io::Result<()>);
