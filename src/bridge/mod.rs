@@ -402,11 +402,8 @@ impl<R: Remote> Bridge<R> {
         if self.early_initialize.is_handshake(&frame) || late.is_some() {
             self.unanswered_initialize = self.unanswered_initialize.and(reason_of(&frame));
         }
-        if frame.is_error()
-            && let Some(method) = frame.id().and_then(|id| self.inflight.method(id))
-        {
-            let failures = &self.exchanges.settings.failures;
-            self.memory.note_failure(failures, &frame, method);
+        if let Some(method) = frame.id().and_then(|id| self.inflight.method(id)) {
+            self.memory.note_failure(&frame, method);
         }
         let mut news = self.early_initialize.on_server_message(&frame);
         news.extend(self.subscriptions.on_server_message(&frame));

@@ -40,6 +40,7 @@ const MAX_SIZE: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct ServerMemory {
     facts: ServerCache,
+    failures: RecentFailures,
     now: fn() -> SystemTime,
     /// The verdict of this run that has been remembered.
     verdict: Option<Discovered>,
@@ -52,10 +53,11 @@ pub(super) struct ServerMemory {
 }
 
 impl ServerMemory {
-    /// Returns the memory that keeps its facts in this place.
+    /// Returns the memory that keeps its facts where the settings say.
     pub(super) fn new(settings: &Settings) -> Self {
         Self {
             facts: settings.facts.clone(),
+            failures: settings.failures.clone(),
             now: settings.now,
             era: settings.server_era.clone(),
             verdict: None,
@@ -195,11 +197,14 @@ impl ServerMemory {
     }
 
     /// Keeps a failure of mcpipe's own for the person who looks into it later.
-    pub(super) fn note_failure(&self, failures: &RecentFailures, answer: &Frame, method: &str) {
+    pub(super) fn note_failure(&self, answer: &Frame, method: &str) {
+        if !answer.is_error() {
+            return;
+        }
         let Some(failed) = FailedRequest::of(answer, method, seconds((self.now)())) else {
             return;
         };
-        let failures = failures.clone();
+        let failures = self.failures.clone();
         self.writes.spawn_blocking(move || failures.add(&failed));
     }
 

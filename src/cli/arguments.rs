@@ -13,7 +13,7 @@ use crate::cli::network::NetworkArgs;
 use crate::cli::pins::PinsArgs;
 use crate::cli::policy::PolicyArgs;
 use crate::cli::requests::RequestCommand;
-use crate::cli::sign_in::SignInArgs;
+use crate::cli::target::TargetArgs;
 use crate::cli::units::{Port, optional_port};
 use crate::cli::vault::{VaultArgs, VaultCommand};
 
@@ -146,26 +146,6 @@ impl BridgeArgs {
         self.target.sign_in.callback_port = self.callback_port();
         self.target
     }
-}
-
-/// A server, and how to reach and convince it.
-#[derive(Debug, Args)]
-pub struct TargetArgs {
-    /// The MCP server's address: https, or http on this machine; the bridge and login also take a domain that has a server card
-    #[arg(value_name = "URL", required = true)]
-    pub url: Option<String>,
-    /// The flags of the connection.
-    #[command(flatten)]
-    pub network: NetworkArgs,
-    /// The flags of the sign-in.
-    #[command(flatten)]
-    pub sign_in: SignInArgs,
-    /// The flags that open the vault.
-    #[command(flatten)]
-    pub vault: VaultArgs,
-    /// The flags of the log.
-    #[command(flatten)]
-    pub log: LogArgs,
 }
 
 /// `mcpipe logout`.

@@ -2,10 +2,10 @@
 
 use clap::Args;
 
-use crate::cli::arguments::TargetArgs;
 use crate::cli::bridge::BridgeOptions;
 use crate::cli::import::CompatArgs;
 use crate::cli::policy::PolicyArgs;
+use crate::cli::target::TargetArgs;
 
 /// `mcpipe doctor`: the arguments of the bridge, so that those of a host can be checked as they are.
 #[derive(Debug, Args)]

@@ -23,13 +23,12 @@ mod pins;
 mod policy;
 mod requests;
 mod sign_in;
+mod target;
 mod units;
 mod usage_error;
 mod vault;
 
-pub use arguments::{
-    BridgeArgs, Cli, Command, HELPER, LogoutArgs, StatusArgs, TargetArgs, TokenArgs,
-};
+pub use arguments::{BridgeArgs, Cli, Command, HELPER, LogoutArgs, StatusArgs, TokenArgs};
 pub use audit::{AuditCommand, AuditShowArgs, AuditVerifyArgs};
 pub use bridge::{BridgeOptions, ProtocolArg, TransportArg};
 pub use config::{ConfigCheckArgs, ConfigCommand};
@@ -45,6 +44,7 @@ pub use pins::{PinsAction, PinsArgs};
 pub use policy::{PolicyArgs, PolicyLayer, RateLimitAs, Scoped, policy_of};
 pub use requests::{ClientArgs, RawArgs, RequestCommand};
 pub use sign_in::{DEFAULT_ACCOUNT, DpopArg, SignInArgs};
+pub use target::TargetArgs;
 pub use units::Port;
 pub use usage_error::{ParseError, TORN, UsageError};
 pub use vault::{

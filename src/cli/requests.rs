@@ -2,9 +2,9 @@
 
 use clap::{Args, Subcommand};
 
-use crate::cli::arguments::TargetArgs;
 use crate::cli::bridge::BridgeOptions;
 use crate::cli::policy::PolicyArgs;
+use crate::cli::target::TargetArgs;
 
 /// The commands that speak MCP with a server themselves.
 #[derive(Debug, Subcommand)]

@@ -16,9 +16,9 @@ pub struct Code {
     pub check: &'static str,
     /// The meaning, on one line.
     pub meaning: &'static str,
-    /// How it comes about.
+    /// The usual reasons.
     pub cause: &'static str,
-    /// What to do.
+    /// The thing to do.
     pub remedy: &'static str,
 }
 

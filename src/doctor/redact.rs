@@ -1,7 +1,7 @@
 //! A report without names: hosts, addresses, paths, accounts and users become placeholders, each the same wherever it stands.
 //!
-//! Every text is taken apart into words, and a word that looks like one of these is replaced, whoever wrote it: a server's
-//! own words are in some. What helps a reader and names nobody stays: ports, this machine's address, well-known paths.
+//! Every text is taken apart into words, and a word that looks like one of these is replaced, also in a server's own
+//! words. What helps a reader and is no name stays: ports, this machine's address, well-known paths.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -56,7 +56,7 @@ struct Placeholders {
     names: Vec<(&'static str, String)>,
 }
 
-/// Parts of paths that name nobody.
+/// Parts of paths that are no names.
 const PLAIN_PARTS: [&str; 18] = [
     "mcp",
     "sse",

@@ -1,6 +1,6 @@
 //! One question to the server, and everything that comes back: status, fields, body, and the redirects on the way.
 //!
-//! Nothing is repeated, and nobody is asked. A redirect is followed on the same origin and from http to https only, so that
+//! Nothing is repeated, and no user is asked. A redirect is followed on the same origin and from http to https only, so that
 //! no header of the user's and no token reaches another place; the client verifies TLS before it sends.
 
 use std::time::{Duration, SystemTime};
