@@ -11,7 +11,7 @@ use crate::commands::print;
 use crate::doctor::context::{Context, Learnt};
 use crate::doctor::report::Report;
 use crate::doctor::typed::Typed;
-use crate::doctor::{self, code, redact};
+use crate::doctor::{self, codes, redact};
 use crate::logging::Output;
 use crate::report::{Failure, Kind};
 use crate::server_cache::ServerCache;
@@ -24,7 +24,7 @@ use crate::settings::{self, Environment};
 /// Wrong settings, an unknown code, or a check that has failed.
 pub async fn run(args: DoctorArgs, env: &Environment) -> Result<(), Failure> {
     if args.list {
-        return print(&code::list());
+        return print(&codes::list());
     }
     if let Some(name) = &args.explain {
         return explain(name);
@@ -80,12 +80,12 @@ pub async fn report(args: DoctorArgs, env: &Environment) -> Result<Report, Failu
 }
 
 fn explain(name: &str) -> Result<(), Failure> {
-    if let Some(code) = code::find(name) {
+    if let Some(code) = codes::find(name) {
         return print(&code.explanation());
     }
     let failure =
         Failure::usage("--explain takes the code of a finding, and there is none of that name");
-    Err(failure.hint(match code::nearest_to(name) {
+    Err(failure.hint(match codes::nearest_to(name) {
         Some(near) => format!("perhaps {near} is meant; `mcpipe doctor --list` shows all codes"),
         None => "`mcpipe doctor --list` shows all codes".to_owned(),
     }))

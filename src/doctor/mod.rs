@@ -9,13 +9,13 @@
 
 pub mod check;
 pub mod code;
+pub mod codes;
 pub mod context;
 pub mod finding;
 pub mod redact;
 pub mod report;
 pub mod typed;
 
-mod codes;
 mod engine;
 mod here;
 mod network;
