@@ -215,6 +215,41 @@ async fn the_page_waits_for_the_tokens_before_it_says_how_it_went() {
 }
 
 #[tokio::test]
+async fn a_user_who_comes_after_the_time_is_told_so_with_the_command() {
+    let mut world = World::new().await;
+    let mut settings = world.watched();
+    settings.auth_timeout = std::time::Duration::from_secs(2);
+    let authorizer = world.authorizer_with(settings);
+    let (challenge, person) = (unauthorized(), browser::Browser::new());
+    let (answer, (start, back)) = tokio::join!(authorizer.renew(None, &challenge), async {
+        let start = world.shown.recv().await.unwrap();
+        let back = person.sent_to(&start).await;
+        (start, back)
+    });
+    let error = answer.unwrap_err().to_string();
+    assert!(error.contains("within 2 s"), "{error}");
+    let command = format!("<code>mcpipe login {}</code>", world.resource());
+    for (address, status) in [(&back, 200), (&start, 410)] {
+        let page = person.visit(address).await;
+        assert_eq!(page.status, status, "{page:?}");
+        assert!(
+            page.body.contains("The time for this sign-in is over"),
+            "{}",
+            page.body
+        );
+        assert!(page.body.contains(&command), "{}", page.body);
+    }
+    let stranger = browser::Browser::new().visit(&back).await;
+    assert_eq!(stranger.status, 400);
+    assert!(
+        !stranger.body.contains(&world.resource()),
+        "{}",
+        stranger.body
+    );
+    assert!(world.authority.at("/token").is_empty());
+}
+
+#[tokio::test]
 async fn localhost_is_answered_in_both_families() {
     let mut world = World::new().await;
     let mut settings = world.watched();

@@ -143,8 +143,23 @@ impl<'a> BrowserSignIn<'a> {
             Some(request) => request.answer(CallbackPage::Again(page.clone())),
             None => show_page(context, &self.attempt, page, &pending).await,
         }
-        let (code, request) =
-            callback::receive(context, &self.attempt, &mut listener, &pending).await?;
+        let received = callback::receive(context, &self.attempt, &mut listener, &pending).await;
+        let (code, request) = match received {
+            // A command ends with its error; any other process may tell a user who comes later.
+            Err(unfinished)
+                if matches!(unfinished.why, Cause::TooLate { .. })
+                    && !self.attempt.is_requested =>
+            {
+                let patience = context.settings.auth_timeout;
+                let (now, name) = (context.now(), self.attempt.name);
+                context
+                    .late_callbacks
+                    .outlive(&context.status, now, name, listener, patience)
+                    .await;
+                return Err(unfinished);
+            }
+            received => received?,
+        };
         Ok(Authorized {
             code,
             client,

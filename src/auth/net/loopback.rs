@@ -94,6 +94,11 @@ impl StartLink {
         }
     }
 
+    /// Notes that the time for the sign-in is over: the page redirects no browser from now on.
+    pub fn expire(&self) {
+        self.page.expire();
+    }
+
     /// Notes that the sign-in has brought tokens: the page redirects no browser from now on.
     pub fn finish(&self) {
         self.page.finish();

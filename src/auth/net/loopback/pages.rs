@@ -14,7 +14,8 @@ use bytes::Bytes;
 use http_body_util::Full;
 use url::Url;
 
-use html::{POLICY, Page};
+use html::POLICY;
+pub(super) use html::Page;
 pub use texts::{About, Ending, Reason};
 pub(super) use texts::{
     ended, failed, no_navigation, on_the_way, opened_before, other_address, other_browser, over,

@@ -23,8 +23,8 @@ use url::Url;
 
 use super::fields::{is_prefetch, text_of};
 use super::pages::{
-    About, Ending, PageResponse, Reason, failed, no_navigation, on_the_way, opened_before, over,
-    page_of, redirected, refused, signed_in,
+    About, Ending, Page, PageResponse, Reason, failed, no_navigation, on_the_way, opened_before,
+    over, page_of, redirected, refused, signed_in,
 };
 use crate::secret::Secret;
 
@@ -50,6 +50,8 @@ struct Progress {
     is_opened: bool,
     /// True once the sign-in has ended with tokens.
     is_over: bool,
+    /// True once the time for the sign-in is over.
+    is_too_late: bool,
 }
 
 impl StartPage {
@@ -84,6 +86,11 @@ impl StartPage {
     /// Notes that the sign-in has brought tokens: the page sends no browser to the authorization server any more.
     pub(super) fn finish(&self) {
         self.progress().is_over = true;
+    }
+
+    /// Notes that the time for the sign-in is over.
+    pub(super) fn expire(&self) {
+        self.progress().is_too_late = true;
     }
 
     /// Says whether a second browser has opened the page before the sign-in was over.
@@ -133,16 +140,15 @@ impl StartPage {
                 false => page_of(StatusCode::GONE, over(&self.about)),
             };
         }
+        if progress.is_too_late {
+            return page_of(StatusCode::GONE, self.failed(Reason::TooLate));
+        }
         if progress.is_opened && !has_cookie {
             self.is_contested.send_replace(true);
             return page_of(StatusCode::CONFLICT, opened_before(&self.about));
         }
         if self.is_contested() {
-            let ending = Ending {
-                reason: Reason::OpenedTwice,
-                hint: None,
-            };
-            return page_of(StatusCode::OK, failed(&self.about, &ending));
+            return page_of(StatusCode::OK, self.failed(Reason::OpenedTwice));
         }
         progress.is_opened = true;
         let mut answer = redirected(request.as_str(), on_the_way());
@@ -157,6 +163,10 @@ impl StartPage {
             answer.headers_mut().insert(SET_COOKIE, cookie);
         }
         answer
+    }
+
+    fn failed(&self, reason: Reason) -> Page {
+        failed(&self.about, &Ending { reason, hint: None })
     }
 
     fn progress(&self) -> MutexGuard<'_, Progress> {
