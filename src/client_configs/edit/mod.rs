@@ -17,6 +17,7 @@ mod error;
 mod json;
 mod lines;
 mod path;
+mod toml;
 
 #[cfg(test)]
 mod tests;
@@ -123,7 +124,8 @@ impl Format {
     fn read(self, text: &str) -> Result<Value, EditError> {
         match self {
             Self::Json => json::read(text),
-            Self::Toml | Self::Yaml => Err(EditError::Unsure),
+            Self::Toml => toml::read(text),
+            Self::Yaml => Err(no_yaml()),
         }
     }
 
@@ -131,7 +133,8 @@ impl Format {
     fn put(self, text: &str, places: &[Segment], value: &Value) -> Result<String, EditError> {
         match self {
             Self::Json => json::put(text, places, value),
-            Self::Toml | Self::Yaml => Err(EditError::Unsure),
+            Self::Toml => toml::put(text, places, value),
+            Self::Yaml => Err(no_yaml()),
         }
     }
 
@@ -139,9 +142,15 @@ impl Format {
     fn take(self, text: &str, places: &[Segment]) -> Result<String, EditError> {
         match self {
             Self::Json => json::take(text, places),
-            Self::Toml | Self::Yaml => Err(EditError::Unsure),
+            Self::Toml => toml::take(text, places),
+            Self::Yaml => Err(no_yaml()),
         }
     }
+}
+
+fn no_yaml() -> EditError {
+    let reason = "files of YAML are not changed in place".to_owned();
+    EditError::Unsupported { line: 1, reason }
 }
 
 /// Changes, adds and removes the members in which two objects differ, and leaves the others' text.

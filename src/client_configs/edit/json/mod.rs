@@ -5,7 +5,7 @@
 //! if it stands on the entry's own lines.
 
 mod style;
-mod tree;
+pub(super) mod tree;
 
 use std::borrow::Cow;
 
@@ -230,7 +230,7 @@ fn insert(
 }
 
 /// What a removed member, or element, takes with it.
-fn cut(text: &str, parent: &Container, place: usize) -> Vec<Change> {
+pub(super) fn cut(text: &str, parent: &Container, place: usize) -> Vec<Change> {
     let Some(&Child { start, end }) = parent.children.get(place) else {
         return Vec::new();
     };
@@ -266,6 +266,17 @@ fn cut(text: &str, parent: &Container, place: usize) -> Vec<Change> {
     {
         return vec![(inside, String::new())];
     }
+    // A closing brace directly after the last member stays directly after the last member.
+    let above = part(text, 0..from).trim_ascii_end().len();
+    let is_line_comment =
+        |it: &std::ops::Range<usize>| it.end >= above && part(text, it.clone()).starts_with("//");
+    if next.is_none()
+        && begins_line(text, from)
+        && !ends_line(text, to)
+        && !before.comments.last().is_some_and(is_line_comment)
+    {
+        from = above;
+    }
     changes.push((tidied(text, from..to, next.is_some()), String::new()));
     changes
 }
@@ -280,9 +291,13 @@ fn tidied(text: &str, range: std::ops::Range<usize>, is_followed: bool) -> std::
             let above = line.checked_sub(1).map(|above| line_start(text, above));
             let above = above.filter(|above| is_blank(part(text, *above..line)));
             let is_below_open = ends_line(text, next) || !is_followed;
-            match above.filter(|_| is_below_open) {
-                Some(above) => above..next,
-                None => line..next,
+            let from = above.filter(|_| is_below_open).unwrap_or(line);
+            match from.checked_sub(1) {
+                // Of the two line ends around a last line, the one above came with it.
+                Some(above) if !is_followed => {
+                    line_end(text, line_start(text, above))..line_end(text, end)
+                }
+                _ => from..next,
             }
         }
         (false, true) => {
@@ -293,6 +308,6 @@ fn tidied(text: &str, range: std::ops::Range<usize>, is_followed: bool) -> std::
             let rest = part(text, end..line_end(text, end));
             start..end + rest.len() - rest.trim_ascii_start().len()
         }
-        _ => start..end,
+        _ => line + part(text, line..start).trim_ascii_end().len()..end,
     }
 }

@@ -10,22 +10,22 @@ use super::super::path::Segment;
 use super::style::Style;
 
 /// A member with its name, or an element.
-pub(super) struct Child {
-    pub(super) start: usize,
-    pub(super) end: usize,
+pub(in crate::client_configs::edit) struct Child {
+    pub(in crate::client_configs::edit) start: usize,
+    pub(in crate::client_configs::edit) end: usize,
 }
 
 /// An object or a list.
-pub(super) struct Container {
-    pub(super) is_object: bool,
+pub(in crate::client_configs::edit) struct Container {
+    pub(in crate::client_configs::edit) is_object: bool,
     /// The place of the opening brace.
-    pub(super) open: usize,
+    pub(in crate::client_configs::edit) open: usize,
     /// The place of the closing brace.
-    pub(super) close: usize,
-    pub(super) children: Vec<Child>,
+    pub(in crate::client_configs::edit) close: usize,
+    pub(in crate::client_configs::edit) children: Vec<Child>,
 }
 
-pub(super) fn container(node: &Node<'_>) -> Option<Container> {
+pub(in crate::client_configs::edit) fn container(node: &Node<'_>) -> Option<Container> {
     let of = |range: jsonc_parser::common::Range| Child {
         start: range.start,
         end: range.end,
@@ -59,7 +59,7 @@ impl Container {
     }
 
     /// Says whether a line ends between the braces and outside of the children.
-    pub(super) fn has_lines(&self, text: &str) -> bool {
+    pub(in crate::client_configs::edit) fn has_lines(&self, text: &str) -> bool {
         let ends = self.children.iter().map(|it| it.end);
         let starts = self.children.iter().map(|it| it.start);
         let mut gaps = [self.open]
@@ -71,7 +71,7 @@ impl Container {
 }
 
 /// Returns the place of the last child of this name, which is the one that counts, or of this number.
-pub(super) fn index(node: &Node<'_>, segment: &Segment) -> Option<usize> {
+pub(in crate::client_configs::edit) fn index(node: &Node<'_>, segment: &Segment) -> Option<usize> {
     match (node, segment) {
         (Node::Object(object), Segment::Member(name)) => object
             .properties
@@ -85,7 +85,10 @@ pub(super) fn index(node: &Node<'_>, segment: &Segment) -> Option<usize> {
 }
 
 /// Returns the value of a child.
-pub(super) fn child<'n, 't>(node: &'n Node<'t>, segment: &Segment) -> Option<&'n Node<'t>> {
+pub(in crate::client_configs::edit) fn child<'n, 't>(
+    node: &'n Node<'t>,
+    segment: &Segment,
+) -> Option<&'n Node<'t>> {
     let index = index(node, segment)?;
     match node {
         Node::Object(object) => object.properties.get(index).map(|it| &it.value),
@@ -96,13 +99,13 @@ pub(super) fn child<'n, 't>(node: &'n Node<'t>, segment: &Segment) -> Option<&'n
 
 /// The comma and the comments between two values.
 #[derive(Default)]
-pub(super) struct Gap {
-    pub(super) comma: Option<usize>,
-    pub(super) comments: Vec<Range<usize>>,
+pub(in crate::client_configs::edit) struct Gap {
+    pub(in crate::client_configs::edit) comma: Option<usize>,
+    pub(in crate::client_configs::edit) comments: Vec<Range<usize>>,
 }
 
 /// Reads what stands between two values.
-pub(super) fn gap(text: &str, range: Range<usize>) -> Gap {
+pub(in crate::client_configs::edit) fn gap(text: &str, range: Range<usize>) -> Gap {
     let mut found = Gap::default();
     let mut at = range.start;
     while at < range.end {
@@ -125,7 +128,11 @@ pub(super) fn gap(text: &str, range: Range<usize>) -> Gap {
 }
 
 /// Returns the end of the comments that stand on the rest of this place's line, if nothing else does.
-pub(super) fn end_of_comments(text: &str, mut at: usize, comments: &[Range<usize>]) -> usize {
+pub(in crate::client_configs::edit) fn end_of_comments(
+    text: &str,
+    mut at: usize,
+    comments: &[Range<usize>],
+) -> usize {
     let from = at;
     for comment in comments.iter().filter(|it| it.start >= from) {
         let between = part(text, at..comment.end);
