@@ -255,7 +255,7 @@ mod tests {
             ),
             (
                 "mcpipe login https://mcp.acme.example:8443/acme/mcp?…  --account work",
-                "mcpipe login https://host-2:8443/part-1/mcp…  --account account-1",
+                "mcpipe login https://host-2:8443/part-1/mcp?…  --account account-1",
             ),
             (
                 "93.184.216.34:443 refuses (IPv4)",

@@ -25,7 +25,13 @@ impl Typed {
             .flatten()
             .filter(|flag| flag.source == Source::Flag);
         let flags = typed.map(|flag| {
-            let values = flag.values.iter().map(|value| {
+            // clap gives a switch that was typed the value `true`.
+            let word = OsString::from(format!("--{}", flag.name));
+            let mut behind = words.iter().skip_while(|it| **it != word).skip(1);
+            let is_switch = flag.values == ["true"]
+                && words.contains(&word)
+                && behind.next().is_none_or(|it| it != "true");
+            let values = flag.values.iter().filter(|_| !is_switch).map(|value| {
                 let value = value.to_string_lossy();
                 quoted(&shown(&flag.name, &value))
             });

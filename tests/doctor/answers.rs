@@ -6,6 +6,7 @@ use tokio::io::AsyncWriteExt as _;
 
 use super::{Case, case, findings, found, play, report};
 use crate::support::remote::{Ask, Body, Reply, Server, Step, ordinary};
+use crate::support::tls::{Front, fixture};
 
 fn always(
     code: &'static str,
@@ -150,6 +151,71 @@ async fn each_redirect_has_its_code() {
         ),
     ])
     .await;
+}
+
+/// Reports of users of other programs, whose programs said "fetch failed", "connected" or "authorization failed".
+#[tokio::test]
+async fn public_reports_get_the_sentence_that_was_missing() {
+    play(vec![
+        // agencyenterprise/draft-detective#774: without the slash a web sign-in answers.
+        case("REDIRECT_TO_SIGN_IN", Fail, |ask| match ask.path.as_str() {
+            "/mcp" => Reply::status(307).with("Location", "/api/auth/signin?callbackUrl=%2Fmcp"),
+            _ => page("Sign in"),
+        }),
+        case("REDIRECT_TO_SIGN_IN", Fail, |ask| match ask.path.as_str() {
+            "/mcp" => Reply::status(302).with("Location", "/login"),
+            _ => page("Sign in"),
+        }),
+        // punkpeye/mcp-remote#126: the TypeScript SDK's refusal of a host name.
+        case("HTTP_WRONG_HOST", Fail, |_| {
+            Reply::status(403).body(r#"{"jsonrpc":"2.0","error":{"code":-32000,"message":"Invalid Host header: localhost:6575"},"id":null}"#)
+        }),
+        // agentic-community/mcp-gateway-registry#960: another replica answers.
+        case("SESSION_LOST", Fail, |ask| match ask.label().as_str() {
+            "POST tools/list" => Reply::status(404).with("Content-Type", "application/json").body(
+                r#"{"jsonrpc":"2.0","id":"server-error","error":{"code":-32600,"message":"Session not found"}}"#,
+            ),
+            _ => ordinary(ask),
+        }),
+        // The same with the older status of the Python SDK.
+        case("SESSION_LOST", Fail, |ask| match ask.label().as_str() {
+            "POST tools/list" => Reply::status(400).body("Bad Request: No valid session ID provided"),
+            _ => ordinary(ask),
+        }),
+    ])
+    .await;
+    // wmde/WikidataMCP#3 and zoho/analytics-mcp-server#22: the remedy is the address with its slash.
+    for (status, code, verdict) in [
+        (301, "REDIRECT_LOSES_POST", Fail),
+        (307, "REDIRECT_FOLLOWED", Warn),
+    ] {
+        let server = Server::that(sends_on(status, "/mcp/")).await;
+        let report = report(&[&server.url()]).await;
+        let remedy = found(&report, code, verdict).remedy.as_deref().unwrap();
+        assert!(remedy.ends_with("/mcp/"), "{remedy}");
+    }
+}
+
+/// BerriAI/litellm#34845: behind a proxy that ends TLS, the server sends on to its own address as http.
+#[tokio::test]
+async fn an_address_that_a_server_names_for_itself_is_told_as_it_is_visited() {
+    let server = Server::that(|ask: &Ask| match ask.path.as_str() {
+        "/mcp" => {
+            let host = ask.header("host").unwrap();
+            Reply::status(307).with("Location", &format!("http://{host}/mcp/"))
+        }
+        _ => ordinary(ask),
+    })
+    .await;
+    let front = Front::before(&server.origin()).await;
+    let ca = fixture("ca.pem").display().to_string();
+    let report = report(&[&format!("{}/mcp", front.origin), "--ca", &ca]).await;
+    let followed = found(&report, "REDIRECT_FOLLOWED", Warn);
+    let wanted = format!("mcpipe {}/mcp/ --ca {ca}", front.origin);
+    assert!(
+        followed.remedy.as_deref().unwrap().ends_with(&wanted),
+        "{followed:?}"
+    );
 }
 
 #[tokio::test]

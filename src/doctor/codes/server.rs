@@ -55,7 +55,7 @@ table! {
     HTTP_GONE: "request", "the address is gone for good (410)",
         "The server was moved or shut down.",
         "Look for the new address in the server's documentation.";
-    HTTP_WRONG_HOST: "request", "the server does not know the host name of the address (421)",
+    HTTP_WRONG_HOST: "request", "the server does not answer to the host name of the address (421, 403)",
         "Servers refuse unknown host names against DNS rebinding; a proxy or a tunnel gives them another name than they know.",
         "The operator has to add the name to the allowed hosts.";
     HTTP_TOO_MANY: "request", "the server takes no more requests for now (429)",

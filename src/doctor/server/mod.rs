@@ -6,6 +6,7 @@ mod era;
 mod exchange;
 mod greeting;
 mod handshake;
+mod redirects;
 mod request;
 mod tools;
 

@@ -2,15 +2,15 @@
 
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 
-use super::exchange::{Exchange, Failure, Identity, Prober, Stop, patience};
+use super::exchange::{Exchange, Failure, Identity, Prober, patience};
 use super::greeting::{Greeting, greet};
+use super::redirects::redirects;
 use crate::doctor::codes::engine::SKIPPED;
 use crate::doctor::codes::network::{PROXY_FAILED, TLS_CLIENT_CERT_REFUSED, TLS_FAILED};
 use crate::doctor::codes::server as codes;
 use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
 use crate::http_fields::innermost_cause;
-use crate::redirect::shown;
 use crate::remote::{Speaks, refusal_text, spoken_at};
 use crate::text::printable;
 use crate::tls::ClientCertRefused;
@@ -111,7 +111,7 @@ fn wrong_scheme(context: &Context) -> Finding {
 /// Judges what came back.
 pub(super) fn judged(context: &Context, greeting: &Greeting) -> Vec<Finding> {
     let exchange = &greeting.exchange;
-    let mut findings = redirects(context, exchange);
+    let mut findings = redirects(context, greeting);
     if exchange.stop.is_none() {
         let finding = match greeting.spoken {
             Some(spoken) => answered(exchange, spoken.words()),
@@ -147,68 +147,6 @@ fn answered(exchange: &Exchange, how: &str) -> Finding {
     }
 }
 
-fn redirects(context: &Context, exchange: &Exchange) -> Vec<Finding> {
-    let Some(last) = exchange.hops.last() else {
-        return Vec::new();
-    };
-    let to = shown(&last.to);
-    let status = last.status;
-    let line = || context.typed.line_to(last.to.as_str(), "doctor", &[]);
-    let finding = match exchange.stop {
-        None => Finding::warn(
-            &codes::REDIRECT_FOLLOWED,
-            format!("the server sends each request on to {to} (HTTP {status})"),
-        )
-        .remedy(format!("use that address: {}", context.typed.line_to(last.to.as_str(), "", &[]))),
-        Some(Stop::Loop) => Finding::fail(
-            &codes::REDIRECT_LOOP,
-            format!("the server sends the request on and on, at last to {to}"),
-        )
-        .remedy("ask the operator; where a proxy ends TLS, the server has to know that its address is https"),
-        Some(Stop::LosesPost) => Finding::fail(
-            &codes::REDIRECT_LOSES_POST,
-            format!("the server sends on to {to} with HTTP {status}, which makes a GET of a POST"),
-        )
-        .remedy(format!("use that address: {}", line())),
-        Some(Stop::Elsewhere) if is_downgrade(exchange) => Finding::fail(
-            &codes::REDIRECT_TO_HTTP,
-            format!("the server sends on from https to {to}, which is not followed"),
-        )
-        .remedy("ask the operator: where a proxy ends TLS, the server has to know that its address is https"),
-        Some(Stop::Elsewhere) if looks_like_sign_in(&to) => Finding::fail(
-            &codes::REDIRECT_TO_SIGN_IN,
-            format!("the server sends on to a page for browsers, {to}, and asks for no token (HTTP {status})"),
-        )
-        .remedy("a gateway (Cloudflare Access, an SSO proxy) stands before it: ask its operator for an exception, or give its header with --header"),
-        Some(Stop::Elsewhere) => Finding::fail(
-            &codes::REDIRECT_ELSEWHERE,
-            format!("the server sends on to another origin, {to}, which is not followed (HTTP {status})"),
-        )
-        .remedy(format!("if you trust that place: {}", line())),
-    };
-    vec![finding.fact("to", to).fact("status", status)]
-}
-
-fn is_downgrade(exchange: &Exchange) -> bool {
-    let to = exchange.hops.last().map(|hop| &hop.to);
-    to.is_some_and(|to| exchange.at.scheme() == "https" && to.scheme() == "http")
-}
-
-fn looks_like_sign_in(address: &str) -> bool {
-    let address = address.to_ascii_lowercase();
-    [
-        "login",
-        "signin",
-        "sign-in",
-        "sso",
-        "saml",
-        "cdn-cgi/access",
-        "auth",
-    ]
-    .iter()
-    .any(|word| address.contains(word))
-}
-
 /// Judges an answer that is none of MCP's.
 fn refused(context: &Context, greeting: &Greeting) -> Finding {
     let exchange = &greeting.exchange;
@@ -233,6 +171,9 @@ fn by_status(context: &Context, greeting: &Greeting, words: Option<&str>) -> Fin
     }
     match exchange.status {
         401 => unauthorized(context, greeting),
+        403 | 421 if exchange.status == 421 || is_about_host(&exchange.body) => {
+            wrong_host(context, exchange.status, &said)
+        }
         403 => Finding::fail(&codes::HTTP_FORBIDDEN, format!("the server refuses {who} (HTTP 403){said}"))
             .remedy(format!("sign in, or as another account: {}", context.typed.line("login", &[]))),
         404 => Finding::fail(&codes::HTTP_NOT_FOUND, format!("nothing of MCP is at this address (HTTP 404){said}"))
@@ -245,8 +186,6 @@ fn by_status(context: &Context, greeting: &Greeting, words: Option<&str>) -> Fin
             .remedy("look for the new address in the server's documentation"),
         407 => Finding::fail(&PROXY_FAILED, "the proxy wants a name and a password (HTTP 407)")
             .remedy("put them into the variable that names the proxy: http://NAME:PASSWORD@HOST:PORT"),
-        421 => Finding::fail(&codes::HTTP_WRONG_HOST, format!("the server does not know this host name (HTTP 421){said}"))
-            .remedy("the operator has to add the name to the server's allowed hosts"),
         429 => too_many(exchange, &said),
         511 => portal("the network wants a sign-in of its own (HTTP 511)"),
         400 if exchange.body.contains("plain HTTP request was sent to HTTPS port") => wrong_scheme(context),
@@ -285,6 +224,37 @@ fn unauthorized(context: &Context, greeting: &Greeting) -> Finding {
         )
         .remedy("mcpipe looks for the metadata at the usual places; if there are none, the server wants a key: --header 'Authorization: Bearer KEY'"),
     }
+}
+
+/// Says whether a refusal is about the name under which the server is asked, as the SDKs word it.
+fn is_about_host(body: &str) -> bool {
+    let body: String = body.chars().take(1000).collect();
+    let body = body.to_ascii_lowercase();
+    body.contains("invalid host")
+        || body.contains("host not allowed")
+        || body.contains("blocked request")
+}
+
+fn wrong_host(context: &Context, status: u16, said: &str) -> Finding {
+    let finding = Finding::fail(
+        &codes::HTTP_WRONG_HOST,
+        format!("the server does not answer to this host name (HTTP {status}){said}"),
+    );
+    let other = match context.url().host_str() {
+        Some("localhost") => Some(("localhost", "127.0.0.1")),
+        Some("127.0.0.1") => Some(("127.0.0.1", "localhost")),
+        _ => None,
+    };
+    finding.remedy(match other {
+        Some((this, other)) => {
+            let url = context.target.typed.replacen(this, other, 1);
+            format!(
+                "add the name to the server's allowed hosts, or: {}",
+                context.typed.line_to(&url, "doctor", &[])
+            )
+        }
+        None => "the operator has to add the name to the server's allowed hosts".to_owned(),
+    })
 }
 
 fn too_many(exchange: &Exchange, said: &str) -> Finding {

@@ -139,19 +139,20 @@ fn session(
     if greeting.spoken != Some(Spoken::Legacy) {
         return None;
     }
+    // Servers word it: "Session not found", "No valid session ID provided", with 404, 400 or an error in a 200.
+    let is_about_session = |exchange: &Exchange| exchange.body.to_lowercase().contains("session");
     let refused = match listed {
-        Err(Unlisted::Refused(exchange)) => Some(exchange.status),
+        Err(Unlisted::Refused(exchange))
+            if exchange.status == 404 || is_about_session(exchange) =>
+        {
+            Some(exchange.status)
+        }
         _ => None,
     };
-    let lost = [*begun, refused]
-        .into_iter()
-        .flatten()
-        .find(|status| *status == 404);
+    let lost = begun.filter(|status| *status == 404).or(refused);
     let Some(_) = &greeting.session else {
         let wants = match listed {
-            Err(Unlisted::Refused(exchange)) => {
-                exchange.status == 400 && exchange.body.to_lowercase().contains("session")
-            }
+            Err(Unlisted::Refused(exchange)) => is_about_session(exchange),
             _ => false,
         };
         return Some(match wants {
