@@ -101,7 +101,7 @@ fn context(args: &Arc<DoctorArgs>, env: &Environment) -> Result<Context, Failure
     let silent = Announce::new(|_: &crate::auth::Notice<'_>| {});
     let sign_in = settings::sign_in(&target, network, flags, env, silent)?;
     let http = sign_in_http(&target, &sign_in);
-    let vault = Arc::new(settings::vault(&args.target.vault, env, false)?);
+    let vault = Arc::new(settings::vault_without_questions(&args.target.vault, env)?);
     let home = env.get("MCPIPE_HOME").map(std::path::Path::new);
     let account = flags.account.clone();
     Ok(Context {

@@ -20,6 +20,7 @@ mod engine;
 mod here;
 mod network;
 mod server;
+mod sign_in;
 
 use check::Check;
 use context::Context;
@@ -28,5 +29,11 @@ pub use engine::run;
 
 /// Returns all checks, in the order of their output. A check that depends on others stands below them.
 pub fn checks() -> Vec<Check<Context>> {
-    [network::CHECKS, server::CHECKS, here::CHECKS].concat()
+    [
+        network::CHECKS,
+        server::CHECKS,
+        sign_in::CHECKS,
+        here::CHECKS,
+    ]
+    .concat()
 }

@@ -141,6 +141,11 @@ impl Environment {
     /// Says whether the user who started us would see a browser that is started here: not over SSH, not inside WSL, not
     /// without a display, not in a build.
     pub fn can_show_a_page(&self) -> bool {
+        self.why_no_page().is_none()
+    }
+
+    /// Returns the reason why the user would not see a browser that is started here; `None` if there is none.
+    pub fn why_no_page(&self) -> Option<String> {
         const ELSEWHERE: [&str; 5] = [
             "SSH_CONNECTION",
             "SSH_CLIENT",
@@ -148,7 +153,12 @@ impl Environment {
             "WSL_DISTRO_NAME",
             "CI",
         ];
-        self.has_display() && ELSEWHERE.iter().all(|name| self.get(name).is_none())
+        let elsewhere = ELSEWHERE.iter().find(|name| self.get(name).is_some());
+        match elsewhere {
+            Some(name) => Some(format!("{name} is set")),
+            None if self.has_display() => None,
+            None => Some("neither DISPLAY nor WAYLAND_DISPLAY is set".to_owned()),
+        }
     }
 
     /// Says whether the user has come over SSH.

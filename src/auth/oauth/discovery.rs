@@ -98,6 +98,11 @@ impl ProtectedResource {
         self.oddity.as_ref().map(ToString::to_string)
     }
 
+    /// Returns the reason why a place could not be looked at, if there are no metadata.
+    pub fn fault(&self) -> Option<&Error> {
+        self.fault.as_ref()
+    }
+
     /// Returns `resource`, byte for byte as its metadata has it; `None` if it has no metadata (2025-03-26).
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()

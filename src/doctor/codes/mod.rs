@@ -4,6 +4,8 @@ pub(super) mod engine;
 pub(super) mod here;
 pub(super) mod network;
 pub(super) mod server;
+pub(super) mod sign_in;
+pub(super) mod stored;
 
 use std::fmt::Write as _;
 
@@ -11,8 +13,14 @@ use super::code::Code;
 use crate::text::nearest;
 
 /// The tables, in the order of the checks.
-pub(super) static TABLES: &[&[&Code]] =
-    &[engine::CODES, network::CODES, server::CODES, here::CODES];
+pub(super) static TABLES: &[&[&Code]] = &[
+    engine::CODES,
+    network::CODES,
+    server::CODES,
+    sign_in::CODES,
+    stored::CODES,
+    here::CODES,
+];
 
 /// Returns all codes, in the order of the checks.
 pub fn all() -> impl Iterator<Item = &'static Code> {

@@ -14,8 +14,25 @@ use std::time::Duration;
 
 use super::check::{Check, Group, PATIENCE};
 use super::context::Context;
+use crate::auth::oauth::challenge::Challenge;
 
 pub(super) use tools::Tools;
+
+/// Returns the challenge to the first question; `None` where there was no answer. Its status is 0 where the server did not
+/// ask for a credential. The check that asks names `request` in its `after`.
+pub(super) fn challenge(context: &Context) -> Option<Challenge> {
+    let first = context.known::<request::First>()?;
+    let exchange = &first.greeting.exchange;
+    let challenge = Challenge::read(exchange.status, &exchange.headers);
+    let is_one = first.greeting.wants_sign_in() && exchange.stop.is_none();
+    // A refusal without a scheme says nothing of a sign-in, unless its status does.
+    let is_meant = challenge.status == 401 || !challenge.schemes.is_empty();
+    Some(if is_one && is_meant {
+        challenge
+    } else {
+        Challenge::default()
+    })
+}
 
 /// The time for several questions.
 const LONG: Duration = Duration::from_secs(60);
