@@ -8,6 +8,7 @@ mod network; // names, connections, proxies, TLS
 #[cfg(unix)]
 mod outputs; // texts, JSON, codes, exit codes
 mod secrets; // nothing of the user's goes to a place that is not verified
+mod sign_in; // metadata, clients, stored sign-ins, the vault
 
 use std::ffi::OsString;
 

@@ -10,6 +10,7 @@ mod document; // metadata documents
 mod error; // no answer, and why
 mod limits; // times and sizes
 mod secrets;
+mod trace; // the answers of places, and their trace
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -32,7 +33,6 @@ use crate::proxy::Proxies;
 use crate::redirect::{self, followed};
 use crate::text::without_mark;
 
-pub use document::{Document, Trace, Visit};
 pub use error::{Error, host_of, is_unavailable};
 use error::{innermost, retry_after, unavailable};
 pub(in crate::auth) use limits::time_is_up;
@@ -41,6 +41,7 @@ use limits::{
 };
 pub(crate) use limits::{POST_PATIENCE, TOKEN_PATIENCE};
 use secrets::note_secrets;
+pub use trace::{Document, Trace, Visit};
 
 /// An HTTP client for a sign-in. It costs nothing until its first request: most starts sign in to nothing.
 #[derive(Clone)]

@@ -14,7 +14,7 @@ use crate::doctor::finding::{Finding, Verdict};
 use crate::doctor::server;
 use crate::doctor::typed::{Typed, quoted};
 
-/// What is stored.
+/// The vault's content about the account at the server.
 #[derive(Debug)]
 pub(super) struct Known(pub(super) Stored);
 

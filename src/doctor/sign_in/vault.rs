@@ -54,10 +54,8 @@ pub(super) async fn check(context: &Context) -> Vec<Finding> {
 }
 
 fn opened(status: &VaultStatus, by: Option<OpenedBy>) -> Finding {
-    let path = status.path.as_ref();
-    let path = path.map_or_else(String::new, |path| path.display().to_string());
     let Some(level) = status.level else {
-        let sentence = format!("there is no vault at {path} yet; the first sign-in makes it");
+        let sentence = "there is no vault yet; the first sign-in makes it";
         return Finding::ok(&codes::VAULT_NOT_MADE, sentence);
     };
     let by = match by {
@@ -69,7 +67,7 @@ fn opened(status: &VaultStatus, by: Option<OpenedBy>) -> Finding {
         Some(OpenedBy::Typed) => "by a typed passphrase".to_owned(),
         Some(OpenedBy::OtherProcess) | None => "already".to_owned(),
     };
-    let sentence = format!("the vault at {path} is yours alone and opens {by}");
+    let sentence = format!("the vault is yours alone, and opens {by}");
     Finding::ok(&codes::VAULT_OPEN, sentence).fact("protection", level)
 }
 

@@ -1,12 +1,10 @@
-//! Metadata documents of a sign-in, what stands in their place, and the trace of the places that were looked at.
-
-use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+//! The lookup of metadata documents of a sign-in.
 
 use http::header::ACCEPT;
 use serde_json::Value;
 use url::Url;
 
+use super::trace::{Document, Trace};
 use super::{
     DOCUMENT_PATIENCE, Error, Http, MAX_DOCUMENT, MAX_REDIRECTS, is_unavailable, next_hop,
     unavailable, within,
@@ -14,56 +12,6 @@ use super::{
 use crate::auth::net::request_log::RequestLogEntry;
 use crate::http_fields;
 use crate::redirect;
-
-/// The answer of a place where a metadata document might be.
-#[derive(Clone, Debug)]
-pub enum Document {
-    /// A JSON object.
-    Found(Value),
-    /// A redirect to another origin, which is not followed.
-    Redirect {
-        /// The address that it leads to.
-        to: Url,
-    },
-    /// Something else, or a refusal (4xx): the next place may be tried.
-    Absent {
-        /// The HTTP status.
-        status: u16,
-        /// The media type of what came instead, lower case; empty if none was given.
-        media: String,
-    },
-}
-
-/// A place that was looked at for a metadata document, and its answer.
-#[derive(Clone, Debug)]
-pub struct Visit {
-    /// The address, before any redirect.
-    pub place: Url,
-    /// The answer, as the search has got it.
-    pub answer: Result<Document, Error>,
-}
-
-/// The places that a client has looked at, in their order.
-#[derive(Clone, Debug, Default)]
-pub struct Trace(Arc<Mutex<Vec<Visit>>>);
-
-impl Trace {
-    /// Returns the visits since the last call.
-    pub fn take(&self) -> Vec<Visit> {
-        mem::take(&mut *self.visits())
-    }
-
-    fn note(&self, place: &Url, answer: &Result<Document, Error>) {
-        self.visits().push(Visit {
-            place: place.clone(),
-            answer: answer.clone(),
-        });
-    }
-
-    fn visits(&self) -> MutexGuard<'_, Vec<Visit>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 impl Http {
     /// Returns the same client, which notes each place that it looks at for a document.
