@@ -1,5 +1,6 @@
 mod json;
 mod random;
+mod toml;
 
 use std::fs;
 use std::path::Path;

@@ -17,7 +17,7 @@ use super::lines::{
 };
 use super::path::Segment;
 use inline::{put_inline, take_inline};
-use write::{key, quoted_name, written};
+use write::{key, pair, written};
 
 /// Returns the values of a text. Dates are texts.
 pub(super) fn read(text: &str) -> Result<Value, EditError> {
@@ -32,6 +32,12 @@ pub(super) fn put(text: &str, places: &[Segment], value: &Value) -> Result<Strin
         let rest = places.get(pair.path.len()..).unwrap_or_default();
         return Ok(changed(text, put_inline(text, pair.value, rest, value)?));
     }
+    let is_here = |it: &Section| it.path == places;
+    if let Value::Object(members) = value
+        && outline.sections.iter().any(is_here)
+    {
+        return refilled(text, places, members);
+    }
     if outline.has_below(places) {
         let without = take(text, places)?;
         return put(&without, places, value);
@@ -39,17 +45,49 @@ pub(super) fn put(text: &str, places: &[Segment], value: &Value) -> Result<Strin
     Ok(changed(text, vec![outline.added(text, places, value)?]))
 }
 
+/// Gives a table that has a header other members.
+fn refilled(
+    text: &str,
+    places: &[Segment],
+    members: &Map<String, Value>,
+) -> Result<String, EditError> {
+    let before = read(text)?;
+    let old = super::path::at(&before, places).and_then(Value::as_object);
+    let mut text = text.to_owned();
+    for name in old.into_iter().flat_map(Map::keys) {
+        let last = Segment::Member(name.clone());
+        let member: Vec<_> = places.iter().cloned().chain([last]).collect();
+        text = take(&text, &member)?;
+    }
+    let document = parse(&text)?;
+    let outline = Outline::of(&text, &document);
+    let here = outline.sections.iter().find(|it| it.path == places);
+    let at = here.ok_or(EditError::Unsure)?.end;
+    if members.is_empty() {
+        return Ok(text);
+    }
+    let end = newline(&text, text.len());
+    let lines: Result<Vec<_>, _> = ordered(members).into_iter().map(pair).collect();
+    let change = as_lines(&text, at, &lines?.join(end), end);
+    Ok(changed(&text, vec![change]))
+}
+
 /// Removes the value at a place, with the tables that are below it.
 pub(super) fn take(text: &str, places: &[Segment]) -> Result<String, EditError> {
     let mut text = text.to_owned();
+    let mut sections = None;
     loop {
         let document = parse(&text)?;
         let outline = Outline::of(&text, &document);
-        let section = (0..outline.sections.len()).rev();
-        let mut section = section.filter(|it| outline.is_below(*it, places));
+        // Once an element is gone, the next one has its number.
+        let left = sections.unwrap_or_else(|| outline.below(places).count());
+        if sections.is_some() && left == 0 && matches!(places.last(), Some(Segment::Item(_))) {
+            return Ok(text);
+        }
+        sections = left.checked_sub(1);
         let pair = outline.pairs.iter().rev();
         let mut pair = pair.filter(|it| it.path.starts_with(places));
-        let changes = if let Some(section) = section.next() {
+        let changes = if let Some(section) = outline.below(places).next_back() {
             vec![outline.section_cut(&text, section)]
         } else if let Some(pair) = pair.next() {
             let range = pair.start..next_line(&text, pair.end);
@@ -205,13 +243,19 @@ impl<'d> Outline<'d> {
         });
     }
 
-    fn is_below(&self, section: usize, places: &[Segment]) -> bool {
-        let section = self.sections.get(section);
-        section.is_some_and(|it| it.path.starts_with(places))
+    /// The numbers of the headers of a place and below it.
+    fn below(&self, places: &[Segment]) -> impl DoubleEndedIterator<Item = usize> {
+        let sections = (0..)
+            .zip(&self.sections)
+            .collect::<Vec<(usize, &Section)>>();
+        let below = sections.into_iter();
+        below
+            .filter(|(_, it)| it.path.starts_with(places))
+            .map(|(index, _)| index)
     }
 
     fn has_below(&self, places: &[Segment]) -> bool {
-        (0..self.sections.len()).any(|it| self.is_below(it, places))
+        self.below(places).next().is_some()
             || self.pairs.iter().any(|it| it.path.starts_with(places))
     }
 
@@ -264,17 +308,12 @@ impl<'d> Outline<'d> {
             _ => return Err(unsupported(text, 0, "the list is inside of another list")),
         };
         let mut lines = vec![header];
-        for (name, value) in ordered(members) {
-            lines.push(format!("{} = {}", quoted_name(name), written(value)?));
+        for member in ordered(members) {
+            lines.push(pair(member)?);
         }
         let lines = lines.join(end);
-        let family = self
-            .sections
-            .iter()
-            .rev()
-            .find(|it| it.path.starts_with(parent));
-        let at = match (family, parent.is_empty()) {
-            (Some(family), false) => family.end,
+        let at = match (self.below(parent).next_back(), parent.is_empty()) {
+            (Some(family), false) => self.end_of(text, family),
             _ => text.trim_ascii_end().len(),
         };
         let at = if at == text.trim_ascii_end().len() {
@@ -291,17 +330,21 @@ impl<'d> Outline<'d> {
         })
     }
 
+    /// The end of a table, with the comments that are its own.
+    fn end_of(&self, text: &str, place: usize) -> usize {
+        let next = self.sections.get(place + 1);
+        let next = next.map_or(text.len(), |it| it.start);
+        let end = self.sections.get(place).map_or(next, |it| it.end);
+        end_of_comments(text, end, next)
+    }
+
     /// What a removed table takes with it: its lines, its comment, and the blank lines above or, at the begin of the
     /// text, below.
     fn section_cut(&self, text: &str, place: usize) -> Change {
-        let Some(Section { start, end, .. }) = self.sections.get(place) else {
+        let Some(Section { start, .. }) = self.sections.get(place) else {
             return (0..0, String::new());
         };
-        let next = self
-            .sections
-            .get(place + 1)
-            .map_or(text.len(), |it| it.start);
-        let to = end_of_comments(text, *end, next);
+        let to = self.end_of(text, place);
         let from = begin_of_comments(text, *start);
         let mut above = from;
         while above > 0 && is_blank(part(text, line_start(text, above - 1)..above)) {
@@ -333,7 +376,7 @@ fn to_the_end(text: &str, range: std::ops::Range<usize>) -> std::ops::Range<usiz
     if range.end < text.len() || text.ends_with('\n') || range.start == 0 {
         return range;
     }
-    line_end(text, range.start - 1)..range.end
+    line_end(text, line_start(text, range.start - 1))..range.end
 }
 
 fn is_comment(text: &str, line: usize) -> bool {

@@ -28,6 +28,11 @@ fn quoted(text: &str) -> String {
     Value::from(text).to_string().replace('\u{7f}', "\\u007f")
 }
 
+/// Returns a name and its value on one line.
+pub(super) fn pair((name, value): (&String, &Value)) -> Result<String, EditError> {
+    Ok(format!("{} = {}", quoted_name(name), written(value)?))
+}
+
 /// Returns a value on one line.
 pub(super) fn written(value: &Value) -> Result<String, EditError> {
     Ok(match value {
@@ -43,10 +48,7 @@ pub(super) fn written(value: &Value) -> Result<String, EditError> {
         }
         Value::Object(members) if members.is_empty() => "{}".to_owned(),
         Value::Object(members) => {
-            let members = ordered(members).into_iter();
-            let members: Result<Vec<_>, EditError> = members
-                .map(|(name, value)| Ok(format!("{} = {}", quoted_name(name), written(value)?)))
-                .collect();
+            let members: Result<Vec<_>, _> = ordered(members).into_iter().map(pair).collect();
             format!("{{ {} }}", members?.join(", "))
         }
     })
