@@ -28,14 +28,8 @@ use crate::support::remote::{Ask, Reply, Server, opening, ordinary};
 const TYPED: [&str; 3] = [
     "mcpipe login https://mcp.example.com/mcp",
     "mcpipe status https://mcp.example.com/mcp",
-    "mcpipe https://mcp.example.com/mcp < calls.jsonl",
+    r#"mcpipe raw https://mcp.example.com/mcp tools/call '{"name":"greet","arguments":{"name":"Ada"}}'"#,
 ];
-
-/// What is in `calls.jsonl`.
-const CALLS: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"sh","version":"0"}}}
-{"jsonrpc":"2.0","method":"notifications/initialized"}
-{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"greet","arguments":{"name":"Ada"}}}
-"#;
 
 fn answer(ask: &Ask, issuer: &Authority) -> Reply {
     if let Some(document) = issuer.metadata_of(ask) {
@@ -80,7 +74,6 @@ impl User {
         let resource = server.url();
         authority.configure(|options| options.resource = Some(resource));
         let home = tempfile::tempdir().unwrap();
-        std::fs::write(home.path().join("calls.jsonl"), CALLS).unwrap();
         Self {
             home,
             server,
