@@ -23,6 +23,7 @@
 //! | | [`settings`] | arguments, environment and `mcpipe.toml` as settings, checked |
 //! | | [`commands`] | one file per command, and `connection`, which makes arguments a running connection for all of them |
 //! | | [`doctor`] | the checks of `mcpipe doctor`: their codes, findings and reports |
+//! | | [`help`] | the subjects of `mcpipe help`, for a terminal and for the manual |
 //! | | [`report`] | any failure as a sentence, a hint and an exit code |
 //! | | [`logging`] | tracing to stderr or a file, filtered and redacted |
 //! | | [`limits`] | limits that the system sets for this process |
@@ -144,6 +145,7 @@ pub mod doctor;
 pub mod era;
 pub mod frame;
 pub mod header_secrets;
+pub mod help;
 pub mod http_fields;
 pub mod ledger;
 pub mod limits;

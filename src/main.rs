@@ -18,10 +18,10 @@ fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
     let cli = match cli::parse(words.iter().cloned()) {
         Ok(cli) => cli,
-        // Help and version are no failures; clap knows which stream each belongs on.
-        Err(ParseError::Help(help)) => {
-            let _ = help.print();
-            return ExitCode::from(if help.use_stderr() { 2 } else { 0 });
+        Err(ParseError::Alone) => return commands::help::alone(),
+        Err(ParseError::Help(request)) => {
+            let asked = commands::help::asked(&request, &Environment::of_this_process());
+            return asked.unwrap_or_else(|failure| failure.code());
         }
         Err(ParseError::Usage(mistake)) => {
             let failure = Failure::from(mistake);
@@ -30,6 +30,19 @@ fn main() -> ExitCode {
         }
     };
     let env = Environment::of_this_process().about(cli.server());
+    if let Some(ended) = cli
+        .command
+        .as_ref()
+        .and_then(|it| commands::help::itself(it, &env))
+    {
+        return match ended {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => {
+                Output::direct(io::stderr()).say(&failure.text());
+                failure.code()
+            }
+        };
+    }
     let cli = match settings::configured(cli, &words, &env) {
         Ok(cli) => cli,
         Err(failure) => {
@@ -130,6 +143,13 @@ fn run(cli: Cli, env: &Environment, stderr: &Output) -> Result<(), Failure> {
                 }
                 Some(Command::Import(args)) => commands::import::run(*args, env).await,
                 Some(Command::Helper) => Box::pin(commands::helper::run(env, stderr)).await,
+                // They have been run before the settings were read.
+                Some(
+                    Command::Help(_)
+                    | Command::Completions(_)
+                    | Command::Man
+                    | Command::Candidates(_),
+                ) => Ok(()),
             }
         };
         tokio::select! {

@@ -9,6 +9,7 @@
 mod sandbox; // the home, the servers, and a command run in them
 mod sentences; // length of sentences, and the names in them
 
+use mcpipe::help::TOPICS;
 use serde_json::Value;
 
 use sandbox::Sandbox;
@@ -66,8 +67,8 @@ const KNOWN: [&str; 6] = ["mcpipe", "printf", "curl", "claude", "TOKEN=", "my-to
 struct Block {
     language: String,
     text: String,
-    /// The line of the README it begins in.
-    line: usize,
+    /// The document, and in the README the line it begins in.
+    place: String,
 }
 
 fn blocks(text: &str) -> Vec<Block> {
@@ -80,7 +81,7 @@ fn blocks(text: &str) -> Vec<Block> {
                 open = Some(Block {
                     language: language.trim().to_owned(),
                     text: String::new(),
-                    line: at + 1,
+                    place: format!("README line {}", at + 1),
                 });
             }
             (None, Some(block)) => {
@@ -119,9 +120,31 @@ fn readme() -> String {
     format!("{}{}", read("README.md"), read(".github/MANUAL.md"))
 }
 
+/// The blocks of the README, and the examples of the subjects of `mcpipe help`.
+fn all_blocks() -> Vec<Block> {
+    let mut all = blocks(&readme());
+    for topic in &TOPICS {
+        let examples = topic.examples().into_iter();
+        all.extend(examples.map(|text| {
+            let is_shell = KNOWN.iter().any(|word| text.starts_with(word));
+            let language = match is_shell {
+                true => "sh",
+                false if text.starts_with('{') => "json",
+                false => "toml",
+            };
+            Block {
+                language: language.to_owned(),
+                text,
+                place: format!("mcpipe help {}", topic.name),
+            }
+        }));
+    }
+    all
+}
+
 #[tokio::test]
-async fn every_command_in_the_readme_runs() {
-    let blocks = blocks(&readme());
+async fn every_command_in_the_readme_and_the_help_runs() {
+    let blocks = all_blocks();
     let shell: Vec<_> = blocks.iter().filter(|it| it.language == "sh").collect();
     assert!(shell.len() >= 10, "{} blocks are found", shell.len());
     let (mut ran, mut not_run) = (0, Vec::new());
@@ -134,11 +157,11 @@ async fn every_command_in_the_readme_runs() {
             }
             assert!(
                 KNOWN.iter().any(|word| command.starts_with(word)),
-                "README line {}: nothing here knows how to run this. Give the program a stand-in in \
+                "{}: nothing here knows how to run this. Give the program a stand-in in \
                  tests/examples/sandbox.rs and a place in KNOWN, or a reason in NOT_RUN:\n{command}",
-                block.line
+                block.place
             );
-            sandbox.plays(block.line, &command).await;
+            sandbox.plays(&block.place, &command).await;
             ran += 1;
         }
         sandbox.leave().await;
@@ -155,31 +178,27 @@ async fn every_command_in_the_readme_runs() {
 #[tokio::test]
 async fn every_configuration_in_the_readme_starts_a_server() {
     let mut started = 0;
-    for block in blocks(&readme()) {
+    for block in all_blocks() {
         match block.language.as_str() {
             "sh" => {}
             "json" => {
                 let configuration = serde_json::from_str(&block.text);
-                let configuration: Value = configuration
-                    .unwrap_or_else(|error| panic!("README line {}: {error}", block.line));
+                let configuration: Value =
+                    configuration.unwrap_or_else(|error| panic!("{}: {error}", block.place));
                 let mut servers = Vec::new();
                 find_servers(&configuration, &mut servers);
-                assert!(
-                    !servers.is_empty(),
-                    "README line {}: no command",
-                    block.line
-                );
+                assert!(!servers.is_empty(), "{}: no command", block.place);
                 for command in servers {
                     let sandbox = Sandbox::new().await;
-                    sandbox.plays(block.line, &command).await;
+                    sandbox.plays(&block.place, &command).await;
                     sandbox.leave().await;
                     started += 1;
                 }
             }
             other => assert!(
                 NOT_STARTED.iter().any(|(it, _)| block.text.contains(it)),
-                "README line {}: nothing here knows what to do with a block of {other:?}; say so in NOT_STARTED",
-                block.line
+                "{}: nothing here knows what to do with a block of {other:?}; say so in NOT_STARTED",
+                block.place
             ),
         }
     }
@@ -213,7 +232,10 @@ fn blocks_are_taken_apart_into_commands() {
     let text = "a\n```sh\n# of it\nmcpipe login X   # now\nprintf a \\\n  b \\\n  | mcpipe X\n```\nb\n```json\n{}\n```\n";
     let blocks = blocks(text);
     assert_eq!(blocks.len(), 2);
-    assert_eq!((blocks[0].line, blocks[1].language.as_str()), (2, "json"));
+    assert_eq!(
+        (blocks[0].place.as_str(), blocks[1].language.as_str()),
+        ("README line 2", "json")
+    );
     assert_eq!(
         commands(&blocks[0].text),
         [

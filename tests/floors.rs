@@ -74,7 +74,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     (
         "program",
         &[
-            "cli", "client", "settings", "commands", "doctor", "report", "logging", "limits",
+            "cli", "client", "settings", "commands", "doctor", "help", "report", "logging", "limits",
             "main", "lib",
         ],
     ),

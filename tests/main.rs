@@ -52,6 +52,7 @@ mod results; // results larger than the user's limit: the head, the note, the pa
 mod secrets; // proofs that a server says back are not written out
 mod server_cards; // targets that name no endpoint: found in server cards, chosen, signed in to
 mod sessions; // sessions opened in order, and opened again when lost
+mod shells; // completions in real shells, and the manual
 mod skills; // skills of servers: every member, every byte, and what is kept
 mod stories; // nine users: each command, and the whole output
 mod streams; // response streams resumed, standalone streams reopened

@@ -8,6 +8,7 @@ use crate::cli::config::ConfigCommand;
 use crate::cli::doctor::DoctorArgs;
 use crate::cli::grants::KeyArgs;
 use crate::cli::import::{CompatArgs, ImportArgs};
+use crate::cli::itself::{CANDIDATES, CandidatesArgs, CompletionsArgs, HelpArgs};
 use crate::cli::logging::LogArgs;
 use crate::cli::network::NetworkArgs;
 use crate::cli::pins::PinsArgs;
@@ -74,6 +75,15 @@ pub enum Command {
     /// Speaks MCP with a server itself.
     #[command(flatten)]
     Request(RequestCommand),
+    /// Explains a subject or a command; alone it lists the subjects
+    Help(HelpArgs),
+    /// Prints what a shell needs to complete commands, flags and servers
+    Completions(CompletionsArgs),
+    /// Prints the manual page, for man(1)
+    Man,
+    /// Prints what may stand at the end of a line, for a shell; not for people
+    #[command(name = CANDIDATES, hide = true)]
+    Candidates(CandidatesArgs),
     /// Does a sign-in for another mcpipe; not for people
     #[command(name = HELPER, hide = true)]
     Helper,
@@ -224,6 +234,10 @@ impl Cli {
                 | Command::Audit(_)
                 | Command::Config(_)
                 | Command::Import(_)
+                | Command::Help(_)
+                | Command::Completions(_)
+                | Command::Man
+                | Command::Candidates(_)
                 | Command::Helper,
             ) => {
                 return None;
@@ -248,6 +262,10 @@ impl Cli {
                 | Command::Audit(_)
                 | Command::Config(_)
                 | Command::Import(_)
+                | Command::Help(_)
+                | Command::Completions(_)
+                | Command::Man
+                | Command::Candidates(_)
                 | Command::Helper,
             ) => None,
         }
@@ -286,7 +304,13 @@ impl Cli {
             Some(Command::Doctor(args)) => &args.target.log,
             Some(Command::Import(args)) => &args.log,
             Some(Command::Request(command)) => &command.client().target.log,
-            Some(Command::Helper) => return None,
+            Some(
+                Command::Help(_)
+                | Command::Completions(_)
+                | Command::Man
+                | Command::Candidates(_)
+                | Command::Helper,
+            ) => return None,
         })
     }
 }

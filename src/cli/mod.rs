@@ -7,13 +7,16 @@
 mod arguments;
 mod audit;
 mod bridge;
+mod completion;
 mod config;
 mod doctor;
 mod environment;
 mod given;
 mod given_flags;
 mod grants;
+mod groups;
 pub mod import;
+mod itself;
 mod keys;
 mod logging;
 pub mod mcp_remote;
@@ -31,11 +34,14 @@ mod vault;
 pub use arguments::{BridgeArgs, Cli, Command, HELPER, LogoutArgs, StatusArgs, TokenArgs};
 pub use audit::{AuditCommand, AuditShowArgs, AuditVerifyArgs};
 pub use bridge::{BridgeOptions, ProtocolArg, TransportArg};
+pub use completion::{Candidate, candidates};
 pub use config::{ConfigCheckArgs, ConfigCommand};
 pub use doctor::DoctorArgs;
 pub use given::{Given, GivenFlag, Source, given};
 pub use given_flags::given_flags;
 pub use grants::{GrantArgs, KeyArgs};
+pub use groups::{command, grouped, help_of};
+pub use itself::{CANDIDATES, CandidatesArgs, CompletionsArgs, HelpArgs, Shell};
 pub use keys::{Key, KeyKind, keys};
 pub use logging::{LogArgs, LogFormat};
 pub use network::{ConfiguredHeader, HeaderSource, NetworkArgs};
@@ -46,7 +52,7 @@ pub use requests::{ClientArgs, RawArgs, RequestCommand};
 pub use sign_in::{DEFAULT_ACCOUNT, DpopArg, SignInArgs};
 pub use target::TargetArgs;
 pub use units::Port;
-pub use usage_error::{ParseError, TORN, UsageError};
+pub use usage_error::{HelpRequest, ParseError, TORN, UsageError};
 pub use vault::{
     Cost, ExportPassphraseArgs, InitArgs, NameArgs, NewPassphraseArgs, Opens, PasswdArgs,
     ProtectArgs, PutArgs, ShowArgs, SlotAddArgs, SlotArgs, SlotCommand, SlotRotateArgs, UnlockArgs,

@@ -4,9 +4,10 @@ use std::ffi::OsString;
 
 use clap::builder::Resettable;
 use clap::error::ErrorKind;
-use clap::{Args as _, CommandFactory as _, FromArgMatches as _, Subcommand as _};
+use clap::{Args as _, FromArgMatches as _, Subcommand as _};
 
 use crate::cli::arguments::{BridgeArgs, Cli, Command, UnguardedArgs};
+use crate::cli::groups::command;
 use crate::cli::usage_error::{ParseError, UsageError};
 use crate::cli::{environment, policy};
 
@@ -16,6 +17,9 @@ use crate::cli::{environment, policy};
 /// The command line asks for help or the version, or cannot be understood.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, ParseError> {
     let words: Vec<OsString> = args.into_iter().collect();
+    if words.len() < 2 {
+        return Err(ParseError::Alone);
+    }
     let cli = match bridge(&words) {
         Some(bridge) => Cli {
             command: None,
@@ -57,7 +61,6 @@ fn read<A: clap::Args>(words: &[OsString]) -> Option<A> {
 
 /// Reads any command line.
 fn any(words: &[OsString]) -> Result<Cli, ParseError> {
-    let command = || environment::named(Cli::command());
     command()
         .try_get_matches_from(words)
         .and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches))
@@ -76,13 +79,15 @@ pub fn value_mistake(word: &str) -> Option<UsageError> {
         ErrorKind::MissingRequiredArgument => None,
         _ => match ParseError::of(error, &flags, &words) {
             ParseError::Usage(mistake) => Some(mistake),
-            ParseError::Help(_) => None,
+            ParseError::Help(_) | ParseError::Alone => None,
         },
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory as _;
+
     use super::*;
 
     fn cli(words: &str) -> Result<Cli, ParseError> {
@@ -168,7 +173,7 @@ mod tests {
             assert_eq!(format!("{bridge:?}"), format!("{:?}", whole.bridge));
             read += 1;
         }
-        assert_eq!(read, 8, "bridges among these");
+        assert_eq!(read, 7, "bridges among these");
     }
 
     #[test]

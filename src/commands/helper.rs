@@ -68,7 +68,7 @@ fn target(env: &Environment) -> Result<(TargetArgs, Vec<UserKey>), Failure> {
     let words: Vec<_> = words.collect();
     let asked = cli::parse(words.iter().cloned()).map_err(|unread| match unread {
         ParseError::Usage(mistake) => mistake.into(),
-        ParseError::Help(_) => stranger(),
+        ParseError::Help(_) | ParseError::Alone => stranger(),
     })?;
     let asked = settings::configured(asked, &words, env)?;
     let mut args = match asked.command {
@@ -86,6 +86,10 @@ fn target(env: &Environment) -> Result<(TargetArgs, Vec<UserKey>), Failure> {
             | Command::Import(_)
             | Command::Pins(_)
             | Command::Config(_)
+            | Command::Help(_)
+            | Command::Completions(_)
+            | Command::Man
+            | Command::Candidates(_)
             | Command::Helper,
         ) => return Err(stranger()),
     };

@@ -3,13 +3,16 @@
 pub mod audit;
 mod auditing;
 pub mod bridge;
+pub mod completions;
 pub mod config;
 mod connection;
 pub mod doctor;
+pub mod help;
 pub mod helper;
 pub mod import;
 pub mod login;
 pub mod logout;
+pub mod manual;
 mod pin_scan;
 pub mod pins;
 pub mod preamble;

@@ -15,7 +15,7 @@ use url::Url;
 use crate::auth::net::guard::Guard;
 use crate::auth::net::http::Http;
 use crate::bridge::{Elsewhere, Found};
-use crate::cli::{self, Cli, HeaderSource, NetworkArgs, ParseError, TargetArgs};
+use crate::cli::{self, Cli, HeaderSource, NetworkArgs, TargetArgs};
 use crate::logging::Output;
 use crate::redirect::shown;
 use crate::report::{Failure, Kind};
@@ -300,7 +300,7 @@ pub(super) fn retyped(
         // Flags may have the same text as their value.
         let cli = match cli::parse(parsed.iter().cloned()) {
             Ok(cli) if cli.server() == Some(endpoint.as_str()) => cli,
-            Ok(_) | Err(ParseError::Help(_) | ParseError::Usage(_)) => continue,
+            Ok(_) | Err(_) => continue,
         };
         let env = Environment {
             arguments: Some(words),

@@ -118,7 +118,7 @@ fn values(
     words.extend(account.map(|account| format!("--account={account}").into()));
     let cli = cli::parse(words.iter().cloned()).map_err(|error| match error {
         ParseError::Usage(mistake) => mistake.into(),
-        ParseError::Help(_) => Failure::usage("the address is not one"),
+        ParseError::Help(_) | ParseError::Alone => Failure::usage("the address is not one"),
     })?;
     let cli = configured_beside(cli, &words, env, managed)?;
     let rules = policy::listed(&cli.bridge.policy, env)?;

@@ -177,7 +177,9 @@ pub(super) fn check(layers: &Layers) -> Result<(), Failure> {
 fn with_file(error: ParseError, path: Option<&Path>) -> Failure {
     let failure = match error {
         ParseError::Usage(mistake) => Failure::from(mistake),
-        ParseError::Help(_) => Failure::usage("the arguments cannot be understood"),
+        ParseError::Help(_) | ParseError::Alone => {
+            Failure::usage("the arguments cannot be understood")
+        }
     };
     match path {
         Some(path) => {

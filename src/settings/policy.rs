@@ -179,7 +179,7 @@ fn shadowed(env: &Environment) -> Result<Option<PolicyArgs>, Failure> {
             let text = format!("in the variable of a flag that was typed too: {mistake}");
             Err(Failure::usage(text).hint("correct the variable, or unset it"))
         }
-        Err(ParseError::Help(_)) => Ok(None),
+        Err(ParseError::Help(_) | ParseError::Alone) => Ok(None),
     }
 }
 

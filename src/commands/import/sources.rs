@@ -279,7 +279,9 @@ fn copied(words: &[String], users: &ImportArgs) -> Result<(Invocation, TargetArg
     let asked = command::read(words, &files::read_header_file).map_err(|why| why.to_string())?;
     let bridge = as_bridge(words).map_err(|why| match why {
         ParseError::Usage(mistake) => mistake.to_string(),
-        ParseError::Help(_) => "it only asks for help or the version".to_owned(),
+        ParseError::Help(_) | ParseError::Alone => {
+            "it only asks for help or the version".to_owned()
+        }
     })?;
     let (theirs, mut sign_in) = (bridge.target.network, bridge.target.sign_in);
     let network = NetworkArgs {
