@@ -74,8 +74,8 @@ const FLOORS: &[(&str, &[&str])] = &[
     (
         "program",
         &[
-            "cli", "client", "settings", "commands", "doctor", "help", "report", "logging", "limits",
-            "main", "lib",
+            "cli", "client", "settings", "commands", "doctor", "help", "report", "logging",
+            "limits", "main", "lib",
         ],
     ),
 ];
