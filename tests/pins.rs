@@ -14,7 +14,6 @@
 //! (`bridge::server_memory`), the rollback guard
 //! and the unlock agent's lines (`store`). Whole vaults of other versions are in `fixtures/vault`.
 
-mod errors; // the errors of all commands, as one text
 mod names; // names of locks, files and vault entries
 mod shown; // help, flags, variables, JSON for programs, `data.kind`
 mod written; // vault records and the first line of a recording
