@@ -112,7 +112,7 @@ fn zsh_reads_the_script_sourced_and_from_its_path() {
     for script in [
         // compinit has not been called before.
         "source ./script; print -r -- ${_comps[mcpipe]}",
-        "fpath=(. $fpath); autoload -Uz compinit; compinit -u -D; print -r -- ${_comps[mcpipe]}",
+        "fpath=($PWD $fpath); autoload -Uz compinit; compinit -u -D; print -r -- ${_comps[mcpipe]}",
     ] {
         let found = run(&folder, "/usr/bin/zsh", &["-f", "-c", script]).unwrap();
         assert_eq!(words(&found), ["_mcpipe"], "{script}: {found:?}");

@@ -65,8 +65,10 @@ fn page() -> std::io::Result<String> {
 fn without_empty_breaks(section: &str) -> String {
     let mut lines: Vec<&str> = Vec::new();
     for line in section.lines() {
-        let is_behind_space = line == ".br" && lines.last() == Some(&".sp");
-        if line == ".sp" && lines.last() == Some(&".br") {
+        // An empty line is a space too.
+        let is_space = |line: &str| line == ".sp" || line.is_empty();
+        let is_behind_space = line == ".br" && lines.last().is_some_and(|it| is_space(it));
+        if is_space(line) && lines.last() == Some(&".br") {
             lines.pop();
         }
         if !is_behind_space {
