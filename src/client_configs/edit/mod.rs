@@ -18,6 +18,7 @@ mod json;
 mod lines;
 mod path;
 mod toml;
+mod yaml;
 
 #[cfg(test)]
 mod tests;
@@ -125,7 +126,7 @@ impl Format {
         match self {
             Self::Json => json::read(text),
             Self::Toml => toml::read(text),
-            Self::Yaml => Err(no_yaml()),
+            Self::Yaml => yaml::read(text),
         }
     }
 
@@ -134,7 +135,7 @@ impl Format {
         match self {
             Self::Json => json::put(text, places, value),
             Self::Toml => toml::put(text, places, value),
-            Self::Yaml => Err(no_yaml()),
+            Self::Yaml => yaml::put(text, places, value),
         }
     }
 
@@ -143,14 +144,9 @@ impl Format {
         match self {
             Self::Json => json::take(text, places),
             Self::Toml => toml::take(text, places),
-            Self::Yaml => Err(no_yaml()),
+            Self::Yaml => yaml::take(text, places),
         }
     }
-}
-
-fn no_yaml() -> EditError {
-    let reason = "files of YAML are not changed in place".to_owned();
-    EditError::Unsupported { line: 1, reason }
 }
 
 /// Changes, adds and removes the members in which two objects differ, and leaves the others' text.

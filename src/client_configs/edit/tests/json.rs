@@ -87,6 +87,27 @@ fn an_equal_member_keeps_its_text_and_a_member_no_longer_wanted_goes() {
 }
 
 #[test]
+fn a_comment_goes_with_a_removed_entry_if_it_is_on_its_lines() {
+    let text = "{\n  \"s\": {\n    // about a\n    \"a\": 1, // of a\n    // about b\n    \"b\": 2 // of b\n  }\n}\n";
+    let without_a = "{\n  \"s\": {\n    // about a\n    // about b\n    \"b\": 2 // of b\n  }\n}\n";
+    let without_b = "{\n  \"s\": {\n    // about a\n    \"a\": 1 // of a\n    // about b\n  }\n}\n";
+    assert_eq!(
+        remove(J, text, &path("s a")),
+        Ok(Some(without_a.to_owned()))
+    );
+    assert_eq!(
+        remove(J, text, &path("s b")),
+        Ok(Some(without_b.to_owned()))
+    );
+    let line = "{\"s\": {\"a\": 1, /* of b */ \"b\": {\"x\": [1]}, \"c\": 2}}";
+    let without_b = "{\"s\": {\"a\": 1, /* of b */ \"c\": 2}}";
+    assert_eq!(
+        remove(J, line, &path("s b")),
+        Ok(Some(without_b.to_owned()))
+    );
+}
+
+#[test]
 fn a_dot_in_a_name_is_no_path() {
     let before = "{\"amp.mcpServers\": {}, \"amp\": {\"mcpServers\": 1}}\n";
     let after = set(

@@ -1,6 +1,7 @@
 mod json;
 mod random;
 mod toml;
+mod yaml;
 
 use std::fs;
 use std::path::Path;

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 /// Numbers to choose by; 0 when used up.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Choices {
     numbers: Vec<u8>,
     at: usize,

@@ -91,6 +91,21 @@ fn an_entry_with_tables_below_it_is_changed_and_removed_as_a_whole() {
 }
 
 #[test]
+fn a_comment_goes_with_a_removed_table_if_it_touches_that_table_alone() {
+    let (top, a) = ("x = 1\n", "\n# about a\n[m.a]\ny = 1 # one\n# of a\n");
+    let b = "\n# about b\n[m.b]\nz = 2\n# of b\n";
+    let text = format!("{top}{a}{b}");
+    assert_eq!(
+        remove(T, &text, &path("m a")),
+        Ok(Some(format!("{top}{b}")))
+    );
+    assert_eq!(
+        remove(T, &text, &path("m b")),
+        Ok(Some(format!("{top}{a}")))
+    );
+}
+
+#[test]
 fn a_name_with_a_dot_is_quoted_and_dotted_keys_are_understood() {
     let small = entry(json!({"url": "u"}));
     let dotted = "mcp_servers.a.url = 'x'\nmcp_servers.\"a.b\".url = 'y'\n";
