@@ -28,7 +28,7 @@ pub struct Challenge {
     /// True where the server asked for a token that is bound to a key, among others (RFC 9449 section 7.1).
     pub takes_dpop: bool,
     /// The schemes of all challenges, as written; none where there is no challenge that can be read.
-    pub schemes: Vec<String>,
+    pub schemes: Box<[String]>,
 }
 
 impl Challenge {

@@ -64,7 +64,7 @@ fn every_scheme_is_named_as_it_was_written() {
         "Negotiate YII=, Basic realm=\"a, Bearer\"",
         "bearer scope=a",
     ];
-    assert_eq!(read(&fields).schemes, ["Negotiate", "Basic", "bearer"]);
+    assert_eq!(*read(&fields).schemes, ["Negotiate", "Basic", "bearer"]);
     assert!(read(&["=\"x\""]).schemes.is_empty());
 }
 
