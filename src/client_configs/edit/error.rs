@@ -1,5 +1,7 @@
 //! The reasons why a text is not edited.
 
+use super::lines::position;
+
 /// The reason why a text is not edited. None quotes the text, which may hold secrets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EditError {
@@ -42,4 +44,12 @@ pub enum EditError {
     /// The changed text, read back, was not what was asked for.
     #[error("the change could not be made without touching other settings")]
     Unsure,
+}
+
+/// Returns the error of a text that cannot be changed for sure, because of what stands at this place.
+pub(super) fn unsupported(text: &str, at: usize, reason: &str) -> EditError {
+    EditError::Unsupported {
+        line: position(text, at).0,
+        reason: reason.to_owned(),
+    }
 }

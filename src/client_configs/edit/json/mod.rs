@@ -184,7 +184,7 @@ fn insert(
     style: &Style<'_>,
 ) -> Vec<Change> {
     let closing = indentation(text, parent.open);
-    let indent = parent.indent(text, style);
+    let indent = parent.indent(text, style.unit, style.is_one_line);
     let child = match name {
         Some(name) => style.member(name, value, indent.as_deref()),
         None => style.written(value, indent.as_deref()),

@@ -7,7 +7,6 @@ use jsonc_parser::common::Ranged as _;
 
 use super::super::lines::{begins_line, ends_line, indentation, part};
 use super::super::path::Segment;
-use super::style::Style;
 
 /// A member with its name, or an element.
 pub(in crate::client_configs::edit) struct Child {
@@ -45,10 +44,10 @@ pub(in crate::client_configs::edit) fn container(node: &Node<'_>) -> Option<Cont
 
 impl Container {
     /// Returns the indentation of a child on a line of its own; `None` if children share the line.
-    pub(super) fn indent(&self, text: &str, style: &Style<'_>) -> Option<String> {
-        let first = || format!("{}{}", indentation(text, self.open), style.unit);
+    pub(super) fn indent(&self, text: &str, unit: &str, is_one_line: bool) -> Option<String> {
+        let first = || format!("{}{}", indentation(text, self.open), unit);
         if self.children.is_empty() {
-            return (!style.is_one_line).then(first);
+            return (!is_one_line).then(first);
         }
         if !self.has_lines(text) {
             return None;

@@ -2,12 +2,11 @@
 
 use toml_edit::{InlineTable, Value as Node};
 
-use super::super::error::EditError;
+use super::super::error::{EditError, unsupported};
 use super::super::json::cut;
 use super::super::json::tree::{Child, Container, gap};
 use super::super::lines::{Change, indentation, newline, part};
 use super::super::path::{Segment, wrapped};
-use super::unsupported;
 use super::write::{quoted_name, written};
 use serde_json::Value;
 

@@ -10,7 +10,7 @@ use serde_json::{Map, Number, Value};
 use toml_edit::{Document, Item, Table, TableLike, Value as Node};
 
 use super::entry::ordered;
-use super::error::EditError;
+use super::error::{EditError, unsupported};
 use super::lines::{
     Change, changed, indentation, is_blank, line_end, line_start, newline, next_line, part,
     position,
@@ -408,12 +408,5 @@ fn end_of_comments(text: &str, line: usize, next: usize) -> usize {
     match to >= text.len() || (to < next && is_blank) {
         true => to,
         false => line,
-    }
-}
-
-fn unsupported(text: &str, at: usize, reason: &str) -> EditError {
-    EditError::Unsupported {
-        line: position(text, at).0,
-        reason: reason.to_owned(),
     }
 }

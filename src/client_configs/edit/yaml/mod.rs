@@ -10,10 +10,10 @@ mod write;
 use serde_json::Value;
 use yaml_rust2::scanner::TScalarStyle;
 
-use super::error::EditError;
+use super::error::{EditError, unsupported};
 use super::lines::{Change, changed, is_blank, line_end, line_start, newline, next_line, part};
 use super::path::{Segment, wrapped};
-use tree::{Kind, Node, lines_of, parse, quoted_end, unsupported};
+use tree::{Kind, Node, lines_of, parse, quoted_end};
 use write::Indent;
 
 const IN_BRACES: &str = "a map or list in braces is not changed in place";

@@ -7,7 +7,7 @@ use yaml_rust2::parser::{Event, Parser};
 use yaml_rust2::scanner::{Marker, TScalarStyle};
 use yaml_rust2::yaml::Yaml;
 
-use super::super::error::EditError;
+use super::super::error::{EditError, unsupported};
 use super::super::lines::{is_blank, line_end, line_start, next_line, part, position};
 
 /// The deepest nesting that is read.
@@ -145,13 +145,6 @@ fn block_end(text: &str, first: usize) -> Result<usize, EditError> {
     Ok(end)
 }
 
-pub(super) fn unsupported(text: &str, at: usize, reason: &str) -> EditError {
-    EditError::Unsupported {
-        line: position(text, at).0,
-        reason: reason.to_owned(),
-    }
-}
-
 /// An open map, with the name that waits for its value, or an open list.
 enum Open {
     Map(usize, Vec<(String, usize, Node)>, Option<(String, usize)>),
@@ -162,11 +155,8 @@ enum Open {
 pub(super) fn parse(text: &str) -> Result<Option<Node>, EditError> {
     let bytes: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
     let byte = |mark: Marker| bytes.get(mark.index()).copied().unwrap_or(text.len());
-    if text
-        .match_indices('\r')
-        .any(|(at, _)| !part(text, at + 1..text.len()).starts_with('\n'))
-    {
-        return Err(unsupported(text, 0, "a carriage return alone ends a line"));
+    if let Some(at) = lone_carriage_return(text) {
+        return Err(unsupported(text, at, "a carriage return alone ends a line"));
     }
     let mut parser = Parser::new_from_str(text);
     let mut open: Vec<Open> = Vec::new();
@@ -182,27 +172,13 @@ pub(super) fn parse(text: &str) -> Result<Option<Node>, EditError> {
             }
         })?;
         let at = byte(mark);
+        if let Some(reason) = refused(&event) {
+            return Err(unsupported(text, at, reason));
+        }
         let node = match event {
             Event::StreamEnd => return Ok(root),
             Event::DocumentStart if root.is_some() => {
                 return Err(unsupported(text, at, "the file has several documents"));
-            }
-            Event::Alias(_) => {
-                return Err(unsupported(text, at, "an alias (`*name`) is not followed"));
-            }
-            Event::Scalar(_, _, 1.., _)
-            | Event::MappingStart(1.., _)
-            | Event::SequenceStart(1.., _) => {
-                return Err(unsupported(
-                    text,
-                    at,
-                    "an anchor (`&name`) is not kept for sure",
-                ));
-            }
-            Event::Scalar(_, _, _, Some(_))
-            | Event::MappingStart(_, Some(_))
-            | Event::SequenceStart(_, Some(_)) => {
-                return Err(unsupported(text, at, "a tag (`!name`) is not understood"));
             }
             Event::MappingStart(..) | Event::SequenceStart(..) if open.len() >= DEEPEST => {
                 return Err(unsupported(text, at, "the nesting is too deep"));
@@ -253,6 +229,25 @@ pub(super) fn parse(text: &str) -> Result<Option<Node>, EditError> {
                 None => return Err(unsupported(text, at, "a name that is a list or a map")),
             },
         }
+    }
+}
+
+fn lone_carriage_return(text: &str) -> Option<usize> {
+    let mut returns = text.match_indices('\r').map(|(at, _)| at);
+    returns.find(|at| !part(text, at + 1..text.len()).starts_with('\n'))
+}
+
+/// The reason why a text with this event is not read, and so not changed.
+fn refused(event: &Event) -> Option<&'static str> {
+    match event {
+        Event::Alias(_) => Some("an alias (`*name`) is not followed"),
+        Event::Scalar(_, _, 1.., _)
+        | Event::MappingStart(1.., _)
+        | Event::SequenceStart(1.., _) => Some("an anchor (`&name`) is not kept for sure"),
+        Event::Scalar(_, _, _, Some(_))
+        | Event::MappingStart(_, Some(_))
+        | Event::SequenceStart(_, Some(_)) => Some("a tag (`!name`) is not understood"),
+        _ => None,
     }
 }
 
