@@ -229,7 +229,7 @@ fn insert(
     changes
 }
 
-/// What a removed member, or element, takes with it.
+/// The changes that remove a member, or an element, and all that goes with it.
 pub(super) fn cut(text: &str, parent: &Container, place: usize) -> Vec<Change> {
     let Some(&Child { start, end }) = parent.children.get(place) else {
         return Vec::new();

@@ -22,7 +22,7 @@ pub(super) struct Style<'t> {
     pub(super) padding: &'t str,
     /// The form of lists, if the text has any.
     has_lists_on_lines: Option<bool>,
-    /// Whether the whole text stands on one line.
+    /// True if the whole text stands on one line.
     pub(super) is_one_line: bool,
 }
 

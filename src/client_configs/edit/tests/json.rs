@@ -160,7 +160,7 @@ fn files_of_hosts_change_in_one_entry() {
     );
 }
 
-/// What may stand between two tokens.
+/// Blanks and comments between two tokens.
 fn blank(choices: &mut Choices) -> &'static str {
     choices.of(&[
         "",

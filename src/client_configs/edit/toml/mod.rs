@@ -338,7 +338,7 @@ impl<'d> Outline<'d> {
         end_of_comments(text, end, next)
     }
 
-    /// What a removed table takes with it: its lines, its comment, and the blank lines above or, at the begin of the
+    /// The change that removes a table: its lines, its comment, and the blank lines above or, at the begin of the
     /// text, below.
     fn section_cut(&self, text: &str, place: usize) -> Change {
         let Some(Section { start, .. }) = self.sections.get(place) else {

@@ -7,7 +7,7 @@ use super::super::entry::ordered;
 /// The words that YAML 1.1 or 1.2 reads as something else than a text.
 const WORDS: &[&str] = &["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
 
-/// How far children stand to the right of the name they belong to.
+/// The columns between a name and its children.
 #[derive(Clone, Copy)]
 pub(super) struct Indent {
     pub(super) map: usize,
