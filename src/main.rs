@@ -10,6 +10,7 @@ use mcpipe::logging::{self, LAST_LINES, Output, Reader};
 use mcpipe::process;
 use mcpipe::report::{Failure, Kind};
 use mcpipe::secret::live;
+use mcpipe::settings::targets::{self, Resolved};
 use mcpipe::settings::{self, Environment};
 use mcpipe::store;
 
@@ -43,8 +44,13 @@ fn main() -> ExitCode {
             }
         };
     }
-    let cli = match settings::configured(cli, &words, &env) {
-        Ok(cli) => cli,
+    let resolved = targets::resolved(cli, words, env.clone());
+    let configured = resolved.and_then(|Resolved { cli, words, env }| {
+        let cli = settings::configured(cli, &words, &env)?;
+        Ok((cli, env))
+    });
+    let (cli, env) = match configured {
+        Ok(configured) => configured,
         Err(failure) => {
             Output::direct(io::stderr()).say(&env.unquoted(failure.text()));
             return failure.code();
@@ -135,6 +141,7 @@ fn run(cli: Cli, env: &Environment, stderr: &Output) -> Result<(), Failure> {
                 Some(Command::Token(args)) => commands::token::run(&args, env).await,
                 Some(Command::Vault(command)) => commands::vault::run(*command, env).await,
                 Some(Command::Pins(args)) => commands::pins::run(&args, env).await,
+                Some(Command::Alias(command)) => commands::alias::run(&command, env),
                 Some(Command::Audit(command)) => commands::audit::run(*command).await,
                 Some(Command::Config(command)) => commands::config::run(&command, env),
                 Some(Command::Doctor(args)) => commands::doctor::run(*args, env).await,

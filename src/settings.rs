@@ -3,6 +3,8 @@
 //! The last place that can say "wrong usage": after this nothing is missing, contradictory or unsafe, and nothing has been sent anywhere.
 
 mod address;
+mod alias_flags;
+pub mod aliases;
 mod client;
 pub mod config_file;
 pub mod config_report;
@@ -17,6 +19,7 @@ mod redirect;
 mod references;
 mod reread_headers;
 mod secret_files;
+pub mod targets;
 mod vault;
 
 use std::path::{Path, PathBuf};
@@ -386,6 +389,7 @@ pub fn bridge(
         limits_stem: VaultPaths::new(env.get("MCPIPE_HOME").map(Path::new))
             .ok()
             .map(|paths| paths.limits(target.https.url.as_str(), account)),
+        introduces: false,
         pins: None,
         elsewhere: None,
         now,

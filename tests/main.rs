@@ -49,6 +49,7 @@ mod policy; // whatever a host sends, no message that names a hidden thing leave
 mod recordings; // recordings hold no secret
 mod requirements; // the table of rules names tests that exist, and the standards that the source names
 mod results; // results larger than the user's limit: the head, the note, the pages
+mod scripts; // `--init`: requests on a pipe without a handshake of their own
 mod secrets; // proofs that a server says back are not written out
 mod server_cards; // targets that name no endpoint: found in server cards, chosen, signed in to
 mod sessions; // sessions opened in order, and opened again when lost
@@ -56,6 +57,7 @@ mod shells; // completions in real shells, and the manual
 mod skills; // skills of servers: every member, every byte, and what is kept
 mod stories; // nine users: each command, and the whole output
 mod streams; // response streams resumed, standalone streams reopened
+mod targets; // aliases in the place of an address
 mod tasks; // calls that have become tasks of a server, and a host that leaves
 mod texts; // texts of servers escaped, scanned, counted, measured
 mod tls; // certificates, roots, and a sign-in over TLS

@@ -20,6 +20,7 @@ mod exchanges;
 mod from_host;
 mod hand_over;
 mod inflight;
+mod introduction;
 mod outstanding;
 mod response_stream;
 mod retry;
@@ -282,7 +283,7 @@ impl<R: Remote> Bridge<R> {
                 }
             }
             ExchangeEvent::Ask(frame) => self.translate([frame]).await,
-            ExchangeEvent::News(frame) => self.write(Written::One(frame)).await,
+            ExchangeEvent::News(frame) => self.tell(frame).await,
             ExchangeEvent::Arrivals(exchange, arrivals) => {
                 for arrival in arrivals {
                     // A closed exchange is not heard any more, whatever it had in the queue.
@@ -411,7 +412,9 @@ impl<R: Remote> Bridge<R> {
             news.extend(self.subscriptions.on_discovered(is_other));
         }
         for frame in std::iter::once(frame).chain(news) {
-            if let Some(written) = self.inflight.close(frame) {
+            if let Some(frame) = self.for_script(frame).await?
+                && let Some(written) = self.inflight.close(frame)
+            {
                 self.conversation.answered();
                 self.write(written).await?;
             }

@@ -59,6 +59,8 @@ pub struct Settings {
     pub audit: Option<Auditing>,
     /// The place of results that are too large for the host.
     pub results: Arc<ResultStore>,
+    /// True where the host is a script, for which the bridge makes the handshake (`--init`).
+    pub introduces: bool,
     /// The place of the pins, for a policy that pins definitions.
     pub pins: Option<PinSettings>,
     /// The search for the server at another address, should this one show that it has none.
@@ -106,6 +108,7 @@ impl Settings {
             results: Arc::new(ResultStore::nowhere()),
             limits_stem: None,
             audit: None,
+            introduces: false,
             pins: None,
             elsewhere: None,
             now,

@@ -20,6 +20,7 @@ use crate::bridge::end::Stop;
 use crate::bridge::enforcement::Enforcement;
 use crate::bridge::exchanges::{ExchangeEvent, Exchanges, Waiting};
 use crate::bridge::inflight::Inflight;
+use crate::bridge::introduction::Introduction;
 use crate::bridge::outstanding::Outstanding;
 use crate::bridge::server_memory::ServerMemory;
 use crate::bridge::settings::Settings;
@@ -59,6 +60,8 @@ pub(super) struct Bridge<R> {
     pub(super) elapsed: Elapsed,
     pub(super) inflight: Inflight,
     pub(super) conversation: Conversation,
+    /// The introduction of a host that is a script (`--init`).
+    pub(super) introduction: Option<Introduction>,
     pub(super) early_initialize: EarlyInitialize,
     pub(super) early_discover: EarlyDiscover,
     pub(super) subscriptions: Subscriptions,
@@ -142,6 +145,7 @@ impl<R: Remote> Bridge<R> {
             elapsed: Elapsed::since((settings.now)(), Instant::now().into_std()),
             inflight: Inflight::default(),
             conversation: Conversation::default(),
+            introduction: settings.introduces.then(Introduction::default),
             unanswered_initialize: None,
             enforcement,
             early_initialize: EarlyInitialize::new(

@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::cli::alias::AliasCommand;
 use crate::cli::audit::AuditCommand;
 use crate::cli::bridge::BridgeOptions;
 use crate::cli::config::ConfigCommand;
@@ -62,6 +63,9 @@ pub enum Command {
     Vault(Box<VaultCommand>),
     /// Shows what is pinned of a server and what has changed since, and approves it
     Pins(Box<PinsArgs>),
+    /// Names servers, so that a name can be typed instead of an address
+    #[command(subcommand)]
+    Alias(AliasCommand),
     /// Checks and shows the files of --audit
     #[command(subcommand)]
     Audit(Box<AuditCommand>),
@@ -89,6 +93,11 @@ pub enum Command {
     Helper,
 }
 
+/// Says whether a word is the name of a command, or of help.
+pub fn is_command(word: &str) -> bool {
+    word == "help" || Command::has_subcommand(word)
+}
+
 /// The command that makes a process a helper.
 pub const HELPER: &str = "sign-in-helper";
 
@@ -101,6 +110,9 @@ pub struct BridgeArgs {
     /// Fixed port for the sign-in's redirect (as --callback-port)
     #[arg(value_name = "CALLBACK_PORT", value_parser = optional_port, help_heading = None)]
     pub port: Option<Port>,
+    /// Makes the handshake for a script, which sends its requests at once and gets nothing but their answers
+    #[arg(long, env = "MCPIPE_INIT", help_heading = "Bridge")]
+    pub init: bool,
     /// The bridge's own flags.
     #[command(flatten)]
     pub options: BridgeOptions,
@@ -120,6 +132,8 @@ pub(super) struct UnguardedArgs {
     target: TargetArgs,
     #[arg(value_name = "CALLBACK_PORT", value_parser = optional_port, help_heading = None)]
     port: Option<Port>,
+    #[arg(long, env = "MCPIPE_INIT", help_heading = "Bridge")]
+    init: bool,
     #[command(flatten)]
     options: BridgeOptions,
     #[command(flatten)]
@@ -131,12 +145,14 @@ impl From<UnguardedArgs> for BridgeArgs {
         let UnguardedArgs {
             target,
             port,
+            init,
             options,
             compat,
         } = args;
         Self {
             target,
             port,
+            init,
             options,
             policy: PolicyArgs::default(),
             compat,
@@ -231,6 +247,7 @@ impl Cli {
             Some(Command::Request(command)) => &command.client().target.url,
             Some(
                 Command::Vault(_)
+                | Command::Alias(_)
                 | Command::Audit(_)
                 | Command::Config(_)
                 | Command::Import(_)
@@ -246,6 +263,14 @@ impl Cli {
         url.as_deref()
     }
 
+    /// Returns the word in the place of a server's address, also where the command is about settings only.
+    pub fn target(&self) -> Option<&str> {
+        match &self.command {
+            Some(Command::Config(ConfigCommand::Check(args))) => args.url.as_deref(),
+            _ => self.server(),
+        }
+    }
+
     /// Returns the flags of the connection, for a command that has them.
     pub fn network_mut(&mut self) -> Option<&mut NetworkArgs> {
         match &mut self.command {
@@ -259,6 +284,7 @@ impl Cli {
                 Command::Status(_)
                 | Command::Vault(_)
                 | Command::Pins(_)
+                | Command::Alias(_)
                 | Command::Audit(_)
                 | Command::Config(_)
                 | Command::Import(_)
@@ -299,6 +325,7 @@ impl Cli {
             Some(Command::Token(args)) => &args.target.log,
             Some(Command::Vault(command)) => &command.common().log,
             Some(Command::Pins(args)) => &args.log,
+            Some(Command::Alias(command)) => return command.log(),
             Some(Command::Audit(command)) => command.log(),
             Some(Command::Config(ConfigCommand::Check(args))) => &args.log,
             Some(Command::Doctor(args)) => &args.target.log,

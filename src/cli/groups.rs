@@ -31,6 +31,17 @@ pub fn command() -> clap::Command {
     environment::named(Cli::command())
 }
 
+/// Returns the names of the commands that people type.
+pub fn commands() -> Vec<String> {
+    let cli = command();
+    let commands = cli
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set());
+    commands
+        .map(|command| command.get_name().to_owned())
+        .collect()
+}
+
 /// Returns the commands of the definition by what they are for, the bridge first; each is its name and what it does.
 pub fn grouped(command: &clap::Command) -> Vec<(&'static str, Vec<(String, String)>)> {
     let bridge = (

@@ -4,6 +4,7 @@
 //! other variable of the environment is for settings.rs. The commands are in `arguments`; flags that several of them
 //! take are in files by subject, as `--help` has them.
 
+mod alias;
 mod arguments;
 mod audit;
 mod bridge;
@@ -25,13 +26,17 @@ mod parse;
 mod pins;
 mod policy;
 mod requests;
+mod retyped;
 mod sign_in;
 mod target;
 mod units;
 mod usage_error;
 mod vault;
 
-pub use arguments::{BridgeArgs, Cli, Command, HELPER, LogoutArgs, StatusArgs, TokenArgs};
+pub use alias::{AliasAddArgs, AliasCommand, AliasListArgs, AliasRemoveArgs};
+pub use arguments::{
+    BridgeArgs, Cli, Command, HELPER, LogoutArgs, StatusArgs, TokenArgs, is_command,
+};
 pub use audit::{AuditCommand, AuditShowArgs, AuditVerifyArgs};
 pub use bridge::{BridgeOptions, ProtocolArg, TransportArg};
 pub use completion::{Candidate, candidates};
@@ -40,7 +45,7 @@ pub use doctor::DoctorArgs;
 pub use given::{Given, GivenFlag, Source, given};
 pub use given_flags::given_flags;
 pub use grants::{GrantArgs, KeyArgs};
-pub use groups::{command, grouped, help_of};
+pub use groups::{command, commands, grouped, help_of};
 pub use itself::{CANDIDATES, CandidatesArgs, CompletionsArgs, HelpArgs, Shell};
 pub use keys::{Key, KeyKind, keys};
 pub use logging::{LogArgs, LogFormat};
@@ -49,6 +54,7 @@ pub use parse::{parse, value_mistake};
 pub use pins::{PinsAction, PinsArgs};
 pub use policy::{PolicyArgs, PolicyLayer, RateLimitAs, Scoped, policy_of};
 pub use requests::{ClientArgs, RawArgs, RequestCommand};
+pub use retyped::retyped;
 pub use sign_in::{DEFAULT_ACCOUNT, DpopArg, SignInArgs};
 pub use target::TargetArgs;
 pub use units::Port;

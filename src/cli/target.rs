@@ -10,7 +10,7 @@ use crate::cli::vault::VaultArgs;
 /// A server, and how to reach and convince it.
 #[derive(Debug, Args)]
 pub struct TargetArgs {
-    /// The MCP server's address: https, or http on this machine; the bridge and login also take a domain that has a server card
+    /// The MCP server: its address (https, or http on this machine), or an alias; the bridge and login also take a domain that has a server card
     #[arg(value_name = "URL", required = true)]
     pub url: Option<String>,
     /// The flags of the connection.

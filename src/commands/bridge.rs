@@ -152,6 +152,9 @@ async fn carried(
     };
     let mut connection = Connection::new(target, arguments)?;
     connection.search_by(elsewhere.clone());
+    if args.init {
+        connection.introduce();
+    }
     if is_first && env.is_typed_into && !args.target.log.silent {
         stderr.say(&for_who_types(&address));
     }

@@ -126,6 +126,11 @@ impl Connection {
         self.settings.elsewhere = elsewhere;
     }
 
+    /// Has the bridge make the handshake, for a host that is a script.
+    pub(super) fn introduce(&mut self) {
+        self.settings.introduces = true;
+    }
+
     /// The settings of the bridge.
     pub(super) fn settings(&self) -> &bridge::Settings {
         &self.settings

@@ -98,7 +98,7 @@ pub fn itself(command: &Command, env: &Environment) -> Option<Result<(), Failure
     Some(match command {
         Command::Help(args) => run(args, env),
         Command::Completions(args) => completions::script(args.shell),
-        Command::Candidates(args) => completions::answer(args),
+        Command::Candidates(args) => completions::answer(args, env),
         Command::Man => manual::run(),
         _ => return None,
     })

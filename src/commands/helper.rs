@@ -81,6 +81,7 @@ fn target(env: &Environment) -> Result<(TargetArgs, Vec<UserKey>), Failure> {
             | Command::Status(_)
             | Command::Token(_)
             | Command::Vault(_)
+            | Command::Alias(_)
             | Command::Audit(_)
             | Command::Doctor(_)
             | Command::Import(_)

@@ -1,5 +1,6 @@
 //! The commands, one file each: the parts that a command connects, and the text that it prints.
 
+pub mod alias;
 pub mod audit;
 mod auditing;
 pub mod bridge;

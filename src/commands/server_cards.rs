@@ -289,25 +289,15 @@ pub(super) fn retyped(
     endpoint: &Url,
     env: &Environment,
 ) -> Result<(Cli, Environment), Failure> {
-    let words = env.arguments.clone().unwrap_or_default();
-    let is_target = |(at, word): (usize, &String)| (at > 0 && word == typed).then_some(at);
-    for at in words.iter().enumerate().filter_map(is_target) {
-        let mut words = words.clone();
-        if let Some(word) = words.get_mut(at) {
-            *word = endpoint.to_string();
-        }
-        let parsed: Vec<OsString> = words.iter().map(OsString::from).collect();
-        // Flags may have the same text as their value.
-        let cli = match cli::parse(parsed.iter().cloned()) {
-            Ok(cli) if cli.server() == Some(endpoint.as_str()) => cli,
-            Ok(_) | Err(_) => continue,
-        };
+    let words = env.arguments.iter().flatten().map(OsString::from);
+    let words: Vec<OsString> = words.collect();
+    if let Some((cli, words)) = cli::retyped(&words, typed, endpoint.as_str()) {
         let env = Environment {
-            arguments: Some(words),
             domain: None,
             ..env.clone()
         };
-        let cli = settings::configured(cli, &parsed, &env)?;
+        let env = env.with_arguments(&words);
+        let cli = settings::configured(cli, &words, &env)?;
         return Ok((cli, env));
     }
     let error = format!("the server is at {endpoint}, and the arguments cannot be read again");

@@ -76,6 +76,16 @@ impl Environment {
         }
     }
 
+    /// Returns the same environment with these words as the process's arguments.
+    #[must_use]
+    pub fn with_arguments(self, words: &[OsString]) -> Self {
+        let words = words.iter().cloned().map(OsString::into_string);
+        Self {
+            arguments: words.collect::<Result<_, _>>().ok(),
+            ..self
+        }
+    }
+
     /// Returns the value of a variable that is set and not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.variables

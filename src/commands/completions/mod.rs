@@ -4,6 +4,7 @@ use crate::cli::{self, Candidate, CandidatesArgs, Shell};
 use crate::commands::print;
 use crate::help::TOPICS;
 use crate::report::Failure;
+use crate::settings::{Environment, targets};
 use crate::text::{printable, split_words};
 
 /// Prints what a shell needs.
@@ -23,11 +24,11 @@ pub fn script(shell: Shell) -> Result<(), Failure> {
 ///
 /// # Errors
 /// stdout cannot be written.
-pub fn answer(args: &CandidatesArgs) -> Result<(), Failure> {
-    print(&answered(args))
+pub fn answer(args: &CandidatesArgs, env: &Environment) -> Result<(), Failure> {
+    print(&answered(args, env))
 }
 
-fn answered(args: &CandidatesArgs) -> String {
+fn answered(args: &CandidatesArgs, env: &Environment) -> String {
     let (words, strip) = match (args.shell, &*args.words) {
         (Shell::Bash, [line, breaks]) => of_bash(line, breaks),
         (Shell::Bash, _) => return String::new(),
@@ -36,6 +37,7 @@ fn answered(args: &CandidatesArgs) -> String {
     let mut command = cli::command();
     command.build();
     let mut text = String::new();
+    let named = |argument: &str| named(argument, env);
     for candidate in cli::candidates(&command, &words, &named) {
         match candidate {
             Candidate::Word(word, about) => {
@@ -80,8 +82,12 @@ fn of_bash(line: &str, breaks: &str) -> (Vec<String>, usize) {
 }
 
 /// Returns the names for an argument.
-fn named(argument: &str) -> Vec<(String, String)> {
+fn named(argument: &str, env: &Environment) -> Vec<(String, String)> {
     match argument {
+        "url" => {
+            let names = targets::names(env).into_iter();
+            names.map(|name| (name, "an alias".to_owned())).collect()
+        }
         "words" => {
             let topics = TOPICS.iter();
             let mut names: Vec<_> = topics
@@ -101,10 +107,13 @@ mod tests {
     use super::*;
 
     fn of(shell: Shell, words: &[&str]) -> String {
-        answered(&CandidatesArgs {
-            shell,
-            words: words.iter().map(|word| (*word).to_owned()).collect(),
-        })
+        answered(
+            &CandidatesArgs {
+                shell,
+                words: words.iter().map(|word| (*word).to_owned()).collect(),
+            },
+            &Environment::default(),
+        )
     }
 
     #[test]

@@ -40,3 +40,4 @@ pub(super) use file::{ConfigFile, user_file};
 pub use key_commands::key_commands;
 pub(super) use layers::{Layer, LayerValue, Layers};
 pub(super) use managed::{MANAGED, managed_file};
+pub(super) use sections::{line_at, parse};

@@ -349,7 +349,7 @@ impl Reading<'_> {
 ///
 /// # Errors
 /// [`Error::Toml`].
-pub(super) fn parse(path: &Path, text: &str) -> Result<Document<String>, Error> {
+pub(in crate::settings) fn parse(path: &Path, text: &str) -> Result<Document<String>, Error> {
     Document::parse(text.to_owned()).map_err(|error| Error::Toml {
         path: path.into(),
         line: error.span().map_or(1, |span| line_at(text, span.start)),
@@ -358,7 +358,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Document<String>, Error> 
 }
 
 /// Returns the number of the line, from 1, that this byte is in.
-pub(super) fn line_at(text: &str, at: usize) -> usize {
+pub(in crate::settings) fn line_at(text: &str, at: usize) -> usize {
     let before = text.as_bytes().iter().take(at);
     1 + before.filter(|byte| **byte == b'\n').count()
 }
