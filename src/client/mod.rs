@@ -14,4 +14,4 @@ mod user;
 
 pub use error::Error;
 pub use session::Client;
-pub use user::{User, declined};
+pub use user::{NoUser, User, declined};

@@ -25,3 +25,17 @@ pub fn declined(method: &str) -> Option<String> {
     };
     Some(result.to_owned())
 }
+
+/// A user who is not there: hears nothing, and declines every question.
+#[derive(Debug)]
+pub struct NoUser;
+
+impl User for NoUser {
+    fn on_notification(&mut self, notification: &Frame) {
+        tracing::debug!(?notification, "from the server");
+    }
+
+    async fn answer(&mut self, method: &str, _params: Option<&str>) -> Option<String> {
+        declined(method)
+    }
+}

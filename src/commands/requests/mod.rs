@@ -1,8 +1,13 @@
 //! The commands that send requests to a server themselves: one file each, on a session that all of them share.
 
+mod complete;
 mod failure;
+mod prompt;
 mod raw;
+mod read;
 mod session;
+mod simple;
+mod tasks;
 
 use crate::cli::RequestCommand;
 use crate::logging::Output;
@@ -20,6 +25,10 @@ pub async fn run(
 ) -> Result<(), Failure> {
     let is_json = command.is_json();
     let done = match command {
+        RequestCommand::Complete(args) => complete::run(*args, env, stderr).await,
+        RequestCommand::Prompt(args) => prompt::run(*args, env, stderr).await,
+        RequestCommand::Read(args) => read::run(*args, env, stderr).await,
+        RequestCommand::Tasks(args) => tasks::run(*args, env, stderr).await,
         RequestCommand::Raw(args) => raw::run(*args, env, stderr).await,
     };
     match done {

@@ -3,10 +3,9 @@
 use std::io::{self, Read as _};
 
 use crate::cli::RawArgs;
-use crate::client::{User, declined};
+use crate::client::NoUser;
 use crate::commands::print;
 use crate::commands::requests::session::with_client;
-use crate::frame::Frame;
 use crate::logging::Output;
 use crate::report::Failure;
 use crate::settings::Environment;
@@ -31,14 +30,13 @@ pub(super) async fn run(args: RawArgs, env: &Environment, stderr: &Output) -> Re
     }
     let (method, is_notification) = (args.method, args.notify);
     let answer = with_client(args.client, "{}", env, stderr, async |client| {
-        let mut user = NoUser;
-        client.begin(&mut user).await?;
+        client.begin(&mut NoUser).await?;
         if is_notification {
             client.notify(&method, params.as_deref()).await?;
             return Ok(None);
         }
         let result = client
-            .request(&method, params.as_deref(), &mut user)
+            .request(&method, params.as_deref(), &mut NoUser)
             .await?;
         Ok(Some(result))
     })
@@ -55,18 +53,5 @@ fn check(params: &str) -> Result<(), Failure> {
         Ok(serde_json::Value::Object(_)) => Ok(()),
         Ok(_) => Err(wrong("it is another kind of value".to_owned())),
         Err(error) => Err(wrong(error.to_string())),
-    }
-}
-
-/// A user who hears nothing and declines every question.
-struct NoUser;
-
-impl User for NoUser {
-    fn on_notification(&mut self, notification: &Frame) {
-        tracing::debug!(?notification, "from the server");
-    }
-
-    async fn answer(&mut self, method: &str, _params: Option<&str>) -> Option<String> {
-        declined(method)
     }
 }
