@@ -83,6 +83,10 @@ impl Finding {
 
     /// Adds a fact.
     #[must_use]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "facts are numbers, words and made texts alike"
+    )]
     pub fn fact(mut self, name: &'static str, value: impl ToString) -> Self {
         self.facts.push((name, value.to_string()));
         self
