@@ -6,6 +6,7 @@
 //!
 //! MCP 2025-11-25, basic/lifecycle; MCP 2026-07-28, basic/versioning, server/discover and basic/patterns/mrtr.
 
+pub mod arguments;
 mod error;
 mod params;
 mod questions;
