@@ -53,10 +53,10 @@ pub use network::{ConfiguredHeader, HeaderSource, NetworkArgs};
 pub use parse::{parse, value_mistake};
 pub use pins::{PinsAction, PinsArgs};
 pub use policy::{PolicyArgs, PolicyLayer, RateLimitAs, Scoped, policy_of};
-pub use retyped::retyped;
 pub use requests::{
     ClientArgs, CompleteArgs, PromptArgs, RawArgs, ReadArgs, RequestCommand, TasksAction, TasksArgs,
 };
+pub use retyped::retyped;
 pub use sign_in::{DEFAULT_ACCOUNT, DpopArg, SignInArgs};
 pub use target::TargetArgs;
 pub use units::Port;

@@ -64,7 +64,7 @@ fn any(words: &[OsString]) -> Result<Cli, ParseError> {
     command()
         .try_get_matches_from(words)
         .and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches))
-        .map_err(|error| ParseError::of(error, &command(), words))
+        .map_err(|error| ParseError::of(&error, &command(), words))
 }
 
 /// Returns the mistake in the value of a flag that a file sets; `None` if the flag takes the value. `word` is flag and
@@ -77,7 +77,7 @@ pub fn value_mistake(word: &str) -> Option<UsageError> {
     match error.kind() {
         // The address is missing, and what the flag needs beside it: nothing is wrong with the value.
         ErrorKind::MissingRequiredArgument => None,
-        _ => match ParseError::of(error, &flags, &words) {
+        _ => match ParseError::of(&error, &flags, &words) {
             ParseError::Usage(mistake) => Some(mistake),
             ParseError::Help(_) | ParseError::Alone => None,
         },

@@ -82,7 +82,7 @@ impl UsageError {
 
 impl ParseError {
     /// Makes an error of clap's into ours. `words` are the arguments, the program's name first.
-    pub(super) fn of(error: clap::Error, command: &Command, words: &[OsString]) -> Self {
+    pub(super) fn of(error: &clap::Error, command: &Command, words: &[OsString]) -> Self {
         match error.kind() {
             ErrorKind::DisplayVersion => Self::Help(HelpRequest::Version),
             kind @ (ErrorKind::DisplayHelp
@@ -96,7 +96,7 @@ impl ParseError {
                     is_mistake: kind != ErrorKind::DisplayHelp,
                 })
             }
-            _ => Self::Usage(ClapError(&error).mistake(command, words)),
+            _ => Self::Usage(ClapError(error).mistake(command, words)),
         }
     }
 }

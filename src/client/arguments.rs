@@ -117,7 +117,7 @@ fn typed_as(of: &Value, name: &str, typed: &str) -> Result<String, Mistake> {
     if let Some(allowed) = of.get("enum").and_then(Value::as_array) {
         let is_typed = |value: &&Value| match value {
             Value::String(text) => text == typed,
-            other => other.to_string() == typed,
+            other => typed == other.to_string().as_str(),
         };
         let found = allowed.iter().find(is_typed).map(Value::to_string);
         let all: Vec<_> = allowed.iter().map(Value::to_string).collect();

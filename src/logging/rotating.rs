@@ -111,7 +111,8 @@ impl Write for Rotating {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::collections::BTreeSet;
     use std::thread;

@@ -67,7 +67,10 @@ fn params(args: &CompleteArgs) -> Result<Value, Failure> {
     });
     let known = pairs(&args.known)?;
     if !known.is_empty() {
-        params["context"] = json!({ "arguments": known });
+        let context = json!({ "arguments": known });
+        if let Some(members) = params.as_object_mut() {
+            members.insert("context".to_owned(), context);
+        }
     }
     Ok(params)
 }

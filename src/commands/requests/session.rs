@@ -41,7 +41,8 @@ pub(super) async fn with_client<T>(
     let (host, ends) = Host::in_process();
     let mut client = Client::new(ends, connection.settings(), capabilities);
     let stop = Stop::default();
-    let running = connection.run(host, stop.clone());
+    // In a box: it is some 20 KB long.
+    let running = Box::pin(connection.run(host, stop.clone()));
     let session = async {
         let worked = {
             let work = work(&mut client);

@@ -196,7 +196,7 @@ fn table(choices: &mut Choices, header: &str, value: &Value) -> String {
                     choices.of(&["", " ", "  "]),
                     inline(choices, value),
                     choices.of(&["", " # v"])
-                )
+                );
             }
         }
         text += blanks(choices);

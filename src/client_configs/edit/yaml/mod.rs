@@ -257,10 +257,10 @@ fn indent_of(text: &str, root: &Node) -> Indent {
                     match value.kind {
                         _ if value.is_flow(text) => {}
                         Kind::Map(_) => {
-                            indent.0 = indent.0.or(by(value.start).filter(|it| *it > 0))
+                            indent.0 = indent.0.or(by(value.start).filter(|it| *it > 0));
                         }
                         Kind::List(_) => {
-                            indent.1 = indent.1.or(first_dash(text, *own).and_then(by))
+                            indent.1 = indent.1.or(first_dash(text, *own).and_then(by));
                         }
                         Kind::Scalar(..) => {}
                     }
