@@ -124,7 +124,7 @@ async fn the_requests_of_a_server_are_answered_for_the_script() {
     let answers: Vec<_> = answers.filter(Frame::is_response).collect();
     let of = |id: &str| {
         let mut answers = answers.iter();
-        let found = answers.find(|answer| answer.id().map(|id| id.text()) == Some(id));
+        let found = answers.find(|answer| answer.id().map(mcpipe::frame::Id::text) == Some(id));
         found.unwrap_or_else(|| panic!("no answer to {id}"))
     };
     assert!(!of("\"s1\"").is_error());

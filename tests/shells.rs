@@ -139,7 +139,7 @@ fn the_manual_is_read_by_a_formatter() {
         .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
     let read = run(&folder, "/usr/bin/mandoc", &["-T", "ascii", "mcpipe.1"]).unwrap();
-    let read = String::from_utf8_lossy(&read.stdout).replace(|c: char| c == '\u{8}', "");
+    let read = String::from_utf8_lossy(&read.stdout).replace('\u{8}', "");
     for heading in ["SSIIGGNN--IINN", "EEXXIITT SSTTAATTUUSS", "FFIILLEESS"] {
         assert!(read.contains(heading), "{heading}");
     }

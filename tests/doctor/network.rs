@@ -128,8 +128,7 @@ async fn each_fault_of_a_certificate_has_its_code() {
         shown(ca.issues("localhost", |_| {}), &trusted, "TLS_TRUSTED", Ok),
         shown(
             ca.issues("localhost", |params| {
-                let soon =
-                    std::time::SystemTime::now() + std::time::Duration::from_secs(3 * 86_400);
+                let soon = mcpipe::settings::now() + std::time::Duration::from_secs(3 * 86_400);
                 params.not_after = soon.into();
                 params.not_before = date_time_ymd(2026, 1, 1);
             }),

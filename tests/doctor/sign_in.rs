@@ -168,7 +168,7 @@ async fn each_fault_of_the_authorization_server_has_its_code() {
             site.documents.insert(OPENID.to_owned(), document);
         }),
         broken("SERVER_ASSUMED", Fail, |site, _| {
-            site.without(&[PRM, RFC8414])
+            site.without(&[PRM, RFC8414]);
         }),
         broken("SERVER_NO_METADATA", Fail, |site, _| {
             site.without(&[RFC8414]);
