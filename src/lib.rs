@@ -19,11 +19,8 @@
 //! | --- | --- | --- |
 //! | program | `main` | the life of the process on one screen: parse, run, report |
 //! | | [`cli`] | the arguments, with clap; acts on nothing |
-//! | | [`client`] | a small MCP client in this process, at the host's end of a bridge, for the commands that send requests |
 //! | | [`settings`] | arguments, environment and `mcpipe.toml` as settings, checked |
 //! | | [`commands`] | one file per command, and `connection`, which makes arguments a running connection for all of them |
-//! | | [`doctor`] | the checks of `mcpipe doctor`: their codes, findings and reports |
-//! | | [`help`] | the subjects of `mcpipe help`, for a terminal and for the manual |
 //! | | [`report`] | any failure as a sentence, a hint and an exit code |
 //! | | [`logging`] | tracing to stderr or a file, filtered and redacted |
 //! | | [`limits`] | limits that the system sets for this process |
@@ -34,13 +31,11 @@
 //! | | [`store`] | the vault: its files, formats, slots and the agent |
 //! | | [`header_secrets`] | `${vault:NAME}`: the user's own secrets for headers |
 //! | | [`pin_store`] | the pins of a server in the vault |
-//! | | [`mcp_remote`] | import: mcp-remote's command lines, files and processes |
-//! | | [`client_configs`] | the configuration of MCP hosts: the table of their files, and what is in these |
+//! | | [`mcp_remote`] | import: mcp-remote's command lines, files and processes, and the configuration of MCP clients |
 //! | | [`tls`] | rustls with ring, the system's roots and the user's |
 //! | | [`proxy`], [`redirect`], [`address_class`] | the proxy of a request; rules of redirects; kinds of IP addresses |
 //! | | [`http_fields`], [`content_coding`] | header fields that the server's and the sign-in's client both read; compressed bodies |
 //! | | [`server_cache`] | one JSON file per server: its era, its discover result; nothing secret |
-//! | | [`recent_failures`] | the last failures of a server, kept for `mcpipe doctor` |
 //! | | [`server_card`] | server cards: the endpoint of a target that names none, found, chosen, and kept with its validators |
 //! | | [`shared_limits`] | the limits on calls that all processes of the machine share: one small file per server and account |
 //! | | [`audit`] | `--audit`: lines chained by their hashes, written by several processes, and checked |
@@ -53,11 +48,10 @@
 //! | | [`policy`] | the user's rules: what a host may list and call, and what of it passes; decides, and does nothing |
 //! | | [`sse`] | the parser of server-sent events |
 //! | | [`transcript`] | the format of recordings and of `fixtures/transcripts`, and what is left out of them |
-//! | | `client_configs::edit` | one entry of a host's configuration, changed in place in JSON, TOML and YAML |
-//! | | `auth::oauth::{challenge, scope}`, the formats of [`store`] and parts of [`mcp_remote`] and [`client_configs`] | the parts that do no I/O |
+//! | | `auth::oauth::{challenge, scope}`, the formats of [`store`] and parts of [`mcp_remote`] | the parts that do no I/O |
 //! | base | [`frame`] | one JSON-RPC message that keeps its text; the error of ours that a host gets |
 //! | | [`secret`] | text that does not print, and the search for live secrets in what is written for others |
-//! | | [`text`] | text of other programs: made printable, split into words, compared; colours and links of ours |
+//! | | [`text`] | text of other programs: made printable, split into words |
 //! | | [`clock`], [`backoff`] | time as an argument; pauses that grow |
 //!
 //! The two lowest floors have no `async`, no socket, no file, no clock and no random numbers: salts, nonces and the time
@@ -136,16 +130,12 @@ pub mod auth;
 pub mod backoff;
 pub mod bridge;
 pub mod cli;
-pub mod client;
-pub mod client_configs;
 pub mod clock;
 pub mod commands;
 pub mod content_coding;
-pub mod doctor;
 pub mod era;
 pub mod frame;
 pub mod header_secrets;
-pub mod help;
 pub mod http_fields;
 pub mod ledger;
 pub mod limits;
@@ -157,7 +147,6 @@ pub mod policy;
 pub mod process;
 pub mod proxy;
 pub mod random;
-pub mod recent_failures;
 pub mod recorder;
 pub mod redirect;
 pub mod remote;

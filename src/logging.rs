@@ -6,7 +6,6 @@
 mod output;
 mod plain;
 mod repeats;
-mod rotating;
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -26,8 +25,8 @@ pub use output::Output;
 use crate::cli::{LogArgs, LogFormat};
 use crate::report::Failure;
 use crate::secret::live;
+use crate::store::files;
 use repeats::{More, Repeats};
-use rotating::{LIMIT, Rotating};
 
 /// The time that the last lines may take to be written when the process leaves: next to nothing, if the host reads them
 /// at all.
@@ -96,7 +95,7 @@ pub fn install(
     let to = match &args.log_file {
         None => stderr.clone(),
         Some(path) => {
-            let file = Rotating::open(path, LIMIT).map_err(|error| {
+            let file = files::open_to_append(path).map_err(|error| {
                 Failure::usage(error).hint("--log-file takes a file of yours that can be written")
             })?;
             match stderr.is_queued() {

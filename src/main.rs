@@ -10,7 +10,6 @@ use mcpipe::logging::{self, LAST_LINES, Output, Reader};
 use mcpipe::process;
 use mcpipe::report::{Failure, Kind};
 use mcpipe::secret::live;
-use mcpipe::settings::targets::{self, Resolved};
 use mcpipe::settings::{self, Environment};
 use mcpipe::store;
 
@@ -19,10 +18,10 @@ fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
     let cli = match cli::parse(words.iter().cloned()) {
         Ok(cli) => cli,
-        Err(ParseError::Alone) => return commands::help::alone(),
-        Err(ParseError::Help(request)) => {
-            let asked = commands::help::asked(&request, &Environment::of_this_process());
-            return asked.unwrap_or_else(|failure| failure.code());
+        // Help and version are no failures; clap knows which stream each belongs on.
+        Err(ParseError::Help(help)) => {
+            let _ = help.print();
+            return ExitCode::from(if help.use_stderr() { 2 } else { 0 });
         }
         Err(ParseError::Usage(mistake)) => {
             let failure = Failure::from(mistake);
@@ -31,26 +30,8 @@ fn main() -> ExitCode {
         }
     };
     let env = Environment::of_this_process().about(cli.server());
-    if let Some(ended) = cli
-        .command
-        .as_ref()
-        .and_then(|it| commands::help::itself(it, &env))
-    {
-        return match ended {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(failure) => {
-                Output::direct(io::stderr()).say(&failure.text());
-                failure.code()
-            }
-        };
-    }
-    let resolved = targets::resolved(cli, words, env.clone());
-    let configured = resolved.and_then(|Resolved { cli, words, env }| {
-        let cli = settings::configured(cli, &words, &env)?;
-        Ok((cli, env))
-    });
-    let (cli, env) = match configured {
-        Ok(configured) => configured,
+    let cli = match settings::configured(cli, &words, &env) {
+        Ok(cli) => cli,
         Err(failure) => {
             Output::direct(io::stderr()).say(&env.unquoted(failure.text()));
             return failure.code();
@@ -107,7 +88,7 @@ fn run(cli: Cli, env: &Environment, stderr: &Output) -> Result<(), Failure> {
             Some(logging::install(
                 log,
                 filter,
-                env.style_of_stderr().is_coloured(),
+                env.is_terminal,
                 stderr,
                 reader,
             )?)
@@ -128,10 +109,7 @@ fn run(cli: Cli, env: &Environment, stderr: &Output) -> Result<(), Failure> {
     let ended = runtime.block_on(async {
         // A bridge and a helper have ways of leaving of their own, and so must have a command that runs a bridge: what is
         // under way is dropped here.
-        let ends_at_a_signal = !matches!(
-            cli.command,
-            None | Some(Command::Helper | Command::Request(_))
-        );
+        let ends_at_a_signal = !matches!(cli.command, None | Some(Command::Helper));
         let command = async {
             match cli.command {
                 None => Box::pin(commands::bridge::run(cli.bridge, env, stderr)).await,
@@ -141,22 +119,10 @@ fn run(cli: Cli, env: &Environment, stderr: &Output) -> Result<(), Failure> {
                 Some(Command::Token(args)) => commands::token::run(&args, env).await,
                 Some(Command::Vault(command)) => commands::vault::run(*command, env).await,
                 Some(Command::Pins(args)) => commands::pins::run(&args, env).await,
-                Some(Command::Alias(command)) => commands::alias::run(&command, env),
                 Some(Command::Audit(command)) => commands::audit::run(*command).await,
                 Some(Command::Config(command)) => commands::config::run(&command, env),
-                Some(Command::Doctor(args)) => commands::doctor::run(*args, env).await,
-                Some(Command::Request(command)) => {
-                    Box::pin(commands::requests::run(command, env, stderr)).await
-                }
                 Some(Command::Import(args)) => commands::import::run(*args, env).await,
                 Some(Command::Helper) => Box::pin(commands::helper::run(env, stderr)).await,
-                // They have been run before the settings were read.
-                Some(
-                    Command::Help(_)
-                    | Command::Completions(_)
-                    | Command::Man
-                    | Command::Candidates(_),
-                ) => Ok(()),
             }
         };
         tokio::select! {

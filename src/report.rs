@@ -32,21 +32,6 @@ pub enum Kind {
     Terminated,
 }
 
-impl Kind {
-    /// Returns the word for programs.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Failed => "failed",
-            Self::Usage => "usage",
-            Self::SignIn => "sign_in_needed",
-            Self::Network => "network",
-            Self::Protocol => "protocol",
-            Self::Interrupted => "interrupted",
-            Self::Terminated => "terminated",
-        }
-    }
-}
-
 /// The hint where a server cannot be reached.
 pub const NETWORK: &str = "check the network, or try again later; what is stored is as it was";
 
@@ -86,20 +71,6 @@ impl Failure {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
-    }
-
-    /// Returns the error and its causes on one line, without live secrets.
-    pub fn message(&self) -> String {
-        let mut text = self.error.to_string();
-        let mut source = self.error.source();
-        while let Some(cause) = source {
-            let said = cause.to_string();
-            if !text.contains(&said) {
-                let _ = write!(text, ": {said}");
-            }
-            source = cause.source();
-        }
-        live::without(&text).into_owned()
     }
 
     /// Returns the text for stderr.

@@ -53,14 +53,6 @@ impl ServerCache {
         }
     }
 
-    /// In this file.
-    pub fn in_file(path: PathBuf) -> Self {
-        Self {
-            path: Some(path),
-            ..Self::nowhere()
-        }
-    }
-
     /// Remembers nothing.
     pub fn nowhere() -> Self {
         Self {
@@ -85,17 +77,11 @@ impl ServerCache {
     /// Remembers it, or forgets it where `value` is null. Blocks for one small write, and for a fifth of a second where another
     /// process holds the lock: for threads that may.
     pub fn store(&self, name: &str, value: Value) {
-        self.change(name, |_| value);
-    }
-
-    /// Remembers what `change` makes of what is remembered, as [`ServerCache::store`] does; no other process writes in between.
-    pub fn change(&self, name: &str, change: impl FnOnce(Option<Value>) -> Value) {
         let Some(path) = &self.path else { return };
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let _others = others_wait(path)
             .inspect_err(|error| tracing::debug!(%error, "facts are learned without taking turns"));
         let mut known = self.read();
-        let value = change(known.get(name).cloned());
         if known.get(name).unwrap_or(&Value::Null) != &value {
             known.insert(name.to_owned(), value);
             known.retain(|_, value| !value.is_null());

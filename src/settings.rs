@@ -3,8 +3,6 @@
 //! The last place that can say "wrong usage": after this nothing is missing, contradictory or unsafe, and nothing has been sent anywhere.
 
 mod address;
-mod alias_flags;
-pub mod aliases;
 mod client;
 pub mod config_file;
 pub mod config_report;
@@ -19,7 +17,6 @@ mod redirect;
 mod references;
 mod reread_headers;
 mod secret_files;
-pub mod targets;
 mod vault;
 
 use std::path::{Path, PathBuf};
@@ -45,7 +42,6 @@ use crate::policy::Rules;
 use crate::process::argv::Argv;
 use crate::proxy::Proxies;
 use crate::random;
-use crate::recent_failures::RecentFailures;
 use crate::remote::header_command::HeaderCommand;
 use crate::remote::https;
 use crate::report::Failure;
@@ -63,7 +59,7 @@ pub(crate) use headers::given;
 pub use reread_headers::{Anew, keys_beside_signing_in};
 pub use vault::{
     bridges_vault, export_passphrase, new_passphrase, opened_vault, passphrases, vault,
-    vault_at_cost, vault_without_questions,
+    vault_at_cost,
 };
 
 /// A server and the settings to reach it with.
@@ -368,14 +364,12 @@ pub fn bridge(
         has_user: env.can_reach_a_user(),
         is_reader_gone: stdio::is_reader_gone,
         awaits_sign_in: watch::Sender::new(false),
-        server_era: watch::Sender::new(None),
         server: target.https.url.host_str().unwrap_or_default().to_owned(),
         facts: ServerCache::about(
             env.get("MCPIPE_HOME").map(Path::new),
             target.https.url.as_str(),
             account,
         ),
-        failures: failures(&target.https.url, account, env),
         ping_interval: args.ping_interval.or(default_ping).and_then(positive),
         extensions: Vec::new(),
         cache_ttl: args.cache_ttl.filter(|ttl| !ttl.is_zero()),
@@ -389,18 +383,11 @@ pub fn bridge(
         limits_stem: VaultPaths::new(env.get("MCPIPE_HOME").map(Path::new))
             .ok()
             .map(|paths| paths.limits(target.https.url.as_str(), account)),
-        introduces: false,
         pins: None,
         elsewhere: None,
         now,
         random_fraction: random::fraction,
     }
-}
-
-/// Returns the place where the last failures of a server are kept.
-pub fn failures(url: &Url, account: &str, env: &Environment) -> RecentFailures {
-    let paths = VaultPaths::new(env.get("MCPIPE_HOME").map(Path::new)).ok();
-    RecentFailures::in_file(paths.map(|paths| paths.failures(url.as_str(), account)))
 }
 
 fn size(bytes: u64) -> usize {

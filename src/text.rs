@@ -1,14 +1,8 @@
-//! Text that a user or another program wrote: cleaned for a terminal, split into words, judged, compared.
+//! Text that a user or another program wrote: cleaned for a terminal, split into words, judged.
 //!
 //! [`split_words`] reads a text written for a shell, as far as blanks and quotes go. Nothing is escaped, expanded or
 //! refused: a backslash is a backslash, as in a path of Windows, and a quote that is never closed goes on to the end.
 //! `process::argv::Argv`, which is strict, reads the words that the user writes for mcpipe itself.
-
-mod nearest;
-pub mod style;
-
-pub use nearest::nearest;
-pub use style::Style;
 
 use crate::secret::live;
 

@@ -8,8 +8,6 @@
 //!
 //! RFC 8446, RFC 5246.
 
-pub mod certificate;
-pub mod inspect;
 mod roots;
 pub mod untrusted;
 mod verifier;

@@ -279,7 +279,7 @@ async fn a_credential_that_the_user_brought_may_be_refused_for_the_question_alon
 
 #[tokio::test]
 async fn an_outage_is_no_verdict() {
-    let outage = async |host: Host| {
+    for host in HOSTS {
         let home = tempfile::tempdir().unwrap();
         let server = Server::that(|_| Reply::cut()).await;
         let mut bridge = start(home.path(), &[&server.url()]);
@@ -295,8 +295,7 @@ async fn an_outage_is_no_verdict() {
         assert_eq!(told["error"]["data"]["kind"], "unreachable", "{told}");
         bridge.closed().await;
         assert_eq!(learned(home.path()), Value::Null, "{host:?}");
-    };
-    tokio::join!(outage(Host::Legacy), outage(Host::Modern));
+    }
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Every example in the README and in the manual is run, word for word, with this machine's addresses in the place of `example.com`.
+//! Every example in the README is run, word for word, with this machine's addresses in the place of `example.com`.
 //!
 //! A fenced `sh` block is taken apart into commands, and each is run by a shell in a home of its own, with stand-ins for
 //! the server, its authorization server, an enterprise's provider, the browser, and the programs that are not ours. A new
@@ -9,7 +9,6 @@
 mod sandbox; // the home, the servers, and a command run in them
 mod sentences; // length of sentences, and the names in them
 
-use mcpipe::help::TOPICS;
 use serde_json::Value;
 
 use sandbox::Sandbox;
@@ -67,8 +66,8 @@ const KNOWN: [&str; 6] = ["mcpipe", "printf", "curl", "claude", "TOKEN=", "my-to
 struct Block {
     language: String,
     text: String,
-    /// The document, and in the README the line it begins in.
-    place: String,
+    /// The line of the README it begins in.
+    line: usize,
 }
 
 fn blocks(text: &str) -> Vec<Block> {
@@ -81,7 +80,7 @@ fn blocks(text: &str) -> Vec<Block> {
                 open = Some(Block {
                     language: language.trim().to_owned(),
                     text: String::new(),
-                    place: format!("README line {}", at + 1),
+                    line: at + 1,
                 });
             }
             (None, Some(block)) => {
@@ -113,38 +112,14 @@ fn commands(block: &str) -> Vec<String> {
     commands
 }
 
-/// The README, and the manual below it: line numbers go on.
 fn readme() -> String {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap();
-    format!("{}{}", read("README.md"), read(".github/MANUAL.md"))
-}
-
-/// The blocks of the README, and the examples of the subjects of `mcpipe help`.
-fn all_blocks() -> Vec<Block> {
-    let mut all = blocks(&readme());
-    for topic in &TOPICS {
-        let examples = topic.examples().into_iter();
-        all.extend(examples.map(|text| {
-            let is_shell = KNOWN.iter().any(|word| text.starts_with(word));
-            let language = match is_shell {
-                true => "sh",
-                false if text.starts_with('{') => "json",
-                false => "toml",
-            };
-            Block {
-                language: language.to_owned(),
-                text,
-                place: format!("mcpipe help {}", topic.name),
-            }
-        }));
-    }
-    all
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    std::fs::read_to_string(path).unwrap()
 }
 
 #[tokio::test]
-async fn every_command_in_the_readme_and_the_help_runs() {
-    let blocks = all_blocks();
+async fn every_command_in_the_readme_runs() {
+    let blocks = blocks(&readme());
     let shell: Vec<_> = blocks.iter().filter(|it| it.language == "sh").collect();
     assert!(shell.len() >= 10, "{} blocks are found", shell.len());
     let (mut ran, mut not_run) = (0, Vec::new());
@@ -157,11 +132,11 @@ async fn every_command_in_the_readme_and_the_help_runs() {
             }
             assert!(
                 KNOWN.iter().any(|word| command.starts_with(word)),
-                "{}: nothing here knows how to run this. Give the program a stand-in in \
+                "README line {}: nothing here knows how to run this. Give the program a stand-in in \
                  tests/examples/sandbox.rs and a place in KNOWN, or a reason in NOT_RUN:\n{command}",
-                block.place
+                block.line
             );
-            sandbox.plays(&block.place, &command).await;
+            sandbox.plays(block.line, &command).await;
             ran += 1;
         }
         sandbox.leave().await;
@@ -178,27 +153,31 @@ async fn every_command_in_the_readme_and_the_help_runs() {
 #[tokio::test]
 async fn every_configuration_in_the_readme_starts_a_server() {
     let mut started = 0;
-    for block in all_blocks() {
+    for block in blocks(&readme()) {
         match block.language.as_str() {
             "sh" => {}
             "json" => {
                 let configuration = serde_json::from_str(&block.text);
-                let configuration: Value =
-                    configuration.unwrap_or_else(|error| panic!("{}: {error}", block.place));
+                let configuration: Value = configuration
+                    .unwrap_or_else(|error| panic!("README line {}: {error}", block.line));
                 let mut servers = Vec::new();
                 find_servers(&configuration, &mut servers);
-                assert!(!servers.is_empty(), "{}: no command", block.place);
+                assert!(
+                    !servers.is_empty(),
+                    "README line {}: no command",
+                    block.line
+                );
                 for command in servers {
                     let sandbox = Sandbox::new().await;
-                    sandbox.plays(&block.place, &command).await;
+                    sandbox.plays(block.line, &command).await;
                     sandbox.leave().await;
                     started += 1;
                 }
             }
             other => assert!(
                 NOT_STARTED.iter().any(|(it, _)| block.text.contains(it)),
-                "{}: nothing here knows what to do with a block of {other:?}; say so in NOT_STARTED",
-                block.place
+                "README line {}: nothing here knows what to do with a block of {other:?}; say so in NOT_STARTED",
+                block.line
             ),
         }
     }
@@ -232,10 +211,7 @@ fn blocks_are_taken_apart_into_commands() {
     let text = "a\n```sh\n# of it\nmcpipe login X   # now\nprintf a \\\n  b \\\n  | mcpipe X\n```\nb\n```json\n{}\n```\n";
     let blocks = blocks(text);
     assert_eq!(blocks.len(), 2);
-    assert_eq!(
-        (blocks[0].place.as_str(), blocks[1].language.as_str()),
-        ("README line 2", "json")
-    );
+    assert_eq!((blocks[0].line, blocks[1].language.as_str()), (2, "json"));
     assert_eq!(
         commands(&blocks[0].text),
         [

@@ -18,7 +18,6 @@ mod child_processes; // environment and descriptors that child processes inherit
 mod command_line; // help, version, bad input, exit codes, sentences for the user
 mod config_file; // mcpipe.toml: which value counts, which all hold, and where each was set
 mod coordination; // several processes with one vault: one browser, one refresh, one registration; an older version beside this one
-mod doctor; // doctor: broken servers, each with its code; texts of all outputs
 mod documents; // the paths that the documents for contributors name
 mod dpop; // tokens bound to a key: proofs, nonces, clock differences, servers that change their policy
 mod drain; // end of file, signals, broken pipes, dead servers: each request is answered, within a bound
@@ -42,22 +41,18 @@ mod modern_to_legacy; // a modern host with a legacy server and its session
 mod network; // encodings, redirects, proxies, headers
 mod passthrough; // messages between equal eras, byte for byte, and their headers
 mod patience; // retries, time limits, and bounds of queues
-mod picture; // the README's picture of a terminal, taken from a run
 mod pins; // texts that other versions and users rely on: files, lock names, JSON, help
 mod pins_of_tools; // what a server lists, compared with what was accepted of it
 mod policy; // whatever a host sends, no message that names a hidden thing leaves
 mod recordings; // recordings hold no secret
 mod requirements; // the table of rules names tests that exist, and the standards that the source names
 mod results; // results larger than the user's limit: the head, the note, the pages
-mod scripts; // `--init`: requests on a pipe without a handshake of their own
 mod secrets; // proofs that a server says back are not written out
 mod server_cards; // targets that name no endpoint: found in server cards, chosen, signed in to
 mod sessions; // sessions opened in order, and opened again when lost
-mod shells; // completions in real shells, and the manual
 mod skills; // skills of servers: every member, every byte, and what is kept
 mod stories; // nine users: each command, and the whole output
 mod streams; // response streams resumed, standalone streams reopened
-mod targets; // aliases in the place of an address
 mod tasks; // calls that have become tasks of a server, and a host that leaves
 mod texts; // texts of servers escaped, scanned, counted, measured
 mod tls; // certificates, roots, and a sign-in over TLS

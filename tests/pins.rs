@@ -34,7 +34,7 @@ fn is_written_anew() -> bool {
 }
 
 /// Fails where `text` is not what `fixtures/pins/{name}` holds; or writes it there.
-pub(crate) fn is_pinned(name: &str, text: &str) {
+fn is_pinned(name: &str, text: &str) {
     let path = folder().join(name);
     if is_written_anew() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();

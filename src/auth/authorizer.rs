@@ -11,11 +11,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::auth::flow::coordinate;
 use crate::auth::flow::helper::SignInRequest;
 use crate::auth::flow::trigger::Trigger;
-use crate::auth::host_name::HostName;
 use crate::auth::net::http::Http;
 use crate::auth::notice::PendingSignIn;
 use crate::auth::oauth::challenge::Challenge;
@@ -40,7 +40,7 @@ pub struct Authorizer {
 impl Authorizer {
     /// Returns an authorizer for a remote that the user signs in to with OAuth, when the remote asks for it.
     pub fn new(settings: Settings, vault: Arc<Vault>, http: Http) -> Self {
-        let (unlocking, pending) = (Unlocking::new(), watch::Sender::new(None));
+        let (unlocking, pending) = (watches(), watch::Sender::new(None));
         let shared = Shared::new(settings, vault, http, &unlocking, &pending);
         Self {
             shared: Some(Arc::new(shared)),
@@ -61,7 +61,7 @@ impl Authorizer {
         Self {
             shared: None,
             given: given.unwrap_or_else(of_the_arguments),
-            unlocking: Unlocking::new(),
+            unlocking: watches(),
             pending: watch::Sender::new(None),
         }
     }
@@ -164,11 +164,6 @@ impl Authorizer {
         };
         // The user signs in at the enterprise's provider, if there is one.
         let shared = shared.provider.as_ref().unwrap_or(shared);
-        shared
-            .context
-            .settings
-            .host_name
-            .note(request.host_name.as_deref());
         shared.watch_lock();
         let done = coordinate::sign_in_for_others(&shared.context, request).await;
         done.map_err(|why| Error::new(&shared.resource, why))
@@ -179,13 +174,6 @@ impl Authorizer {
         if let Some(shared) = &self.shared {
             shared.ask_no_user();
         }
-    }
-
-    /// Returns the place for the name that the host gives itself, until one of its requests was looked at. `None` where
-    /// there is no sign-in.
-    pub fn host_name_wanted(&self) -> Option<&HostName> {
-        let name = &self.shared.as_ref()?.context.settings.host_name;
-        (!name.is_noted()).then_some(name)
     }
 
     /// Returns the error, with the command to run, for a request whose sign-in mcpipe no longer waits for. `None` where
@@ -286,6 +274,14 @@ impl Drop for Authorizer {
         if let Some(shared) = &self.shared {
             shared.context.late_callbacks.stop();
         }
+    }
+}
+
+fn watches() -> Unlocking {
+    Unlocking {
+        user: watch::Sender::new(false),
+        closed: watch::Sender::new(None),
+        leaving: CancellationToken::new(),
     }
 }
 

@@ -11,7 +11,6 @@ use url::Url;
 
 use crate::auth::client::{ClientKey, Method};
 use crate::auth::grant::GrantConfig;
-use crate::auth::host_name::HostName;
 use crate::auth::net::address::canonical;
 use crate::auth::notice::Announce;
 use crate::auth::oauth::scope::Scopes;
@@ -108,8 +107,6 @@ pub struct Settings {
     pub success_url: Option<Url>,
     /// The addresses pasted by a user whose browser cannot come back.
     pub pasted: Option<Pasted>,
-    /// The name that the MCP host gives itself.
-    pub host_name: HostName,
     /// The destination of news for the user.
     pub announce: Announce,
     /// The wall clock.
@@ -167,7 +164,6 @@ impl Settings {
             waits_for_unlock: false,
             success_url: None,
             pasted: None,
-            host_name: HostName::default(),
             announce: Announce::nowhere(),
             now,
         })

@@ -2,8 +2,6 @@
 
 /// An address, or the name of an issuer, a resource, a client or a scope.
 pub(in crate::auth) const MAX_NAME: usize = 200;
-/// An address that the user typed, where it is to be typed again.
-pub(in crate::auth) const MAX_ADDRESS: usize = 2000;
 /// The code of an error (RFC 6749 section 5.2).
 pub(in crate::auth) const MAX_CODE: usize = 100;
 /// The description of an error.

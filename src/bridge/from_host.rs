@@ -8,11 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bridge::enforcement::admission::Admission;
 use crate::bridge::exchanges::ExchangeEvent;
-use crate::bridge::introduction::{Introduction, Way, declined};
 use crate::bridge::state::{Bridge, WriterGone};
-use crate::era::protocol::META_CLIENT;
 use crate::era::{Action, secrets};
-use crate::frame::{Frame, Id, Malformed, Parsed, member_of, string};
+use crate::frame::{Frame, Id, Malformed, Parsed};
 use crate::remote::Remote;
 use crate::stdio::{Line, Written};
 
@@ -38,10 +36,7 @@ impl<R: Remote> Bridge<R> {
         &mut self,
         mut members: Vec<Result<Frame, Malformed>>,
     ) -> Result<(), WriterGone> {
-        let introduction = self.introduction.as_ref();
-        let is_taken = introduction.is_some_and(Introduction::takes_batches);
-        let without = self.early_initialize.without_batches(&members);
-        if let Some(revision) = without.filter(|_| !is_taken) {
+        if let Some(revision) = self.early_initialize.without_batches(&members) {
             let only = members.pop().filter(|_| members.is_empty());
             return match only {
                 Some(Ok(frame)) => self.on_message(frame).await,
@@ -68,59 +63,10 @@ impl<R: Remote> Bridge<R> {
         self.write(Written::One(malformed.reply())).await
     }
 
-    /// Takes a frame of the host, or of a script, for which the bridge makes the handshake.
-    async fn frame_from_host(&mut self, frame: Frame) -> Result<(), WriterGone> {
-        let Some(introduction) = &mut self.introduction else {
-            return self.enforced(frame).await;
-        };
-        let before = introduction.before(&frame);
-        let way = introduction.way(frame);
-        for frame in before {
-            self.enforced(frame).await?;
-        }
-        match way {
-            Way::Onward(frame) => self.enforced(frame).await,
-            Way::Back(answer) => match self.inflight.close(answer) {
-                Some(written) => self.write(written).await,
-                None => Ok(()),
-            },
-            Way::Kept => Ok(()),
-        }
-    }
-
-    /// Tells the host something that it has not asked for; a script is told nothing.
-    pub(super) async fn tell(&mut self, frame: Frame) -> Result<(), WriterGone> {
-        match self.for_script(frame).await? {
-            Some(frame) => self.write(Written::One(frame)).await,
-            None => Ok(()),
-        }
-    }
-
-    /// Returns the message as the host gets it. A script gets the answers to its own requests; requests of the server are
-    /// answered here.
-    pub(super) async fn for_script(&mut self, frame: Frame) -> Result<Option<Frame>, WriterGone> {
-        let Some(introduction) = &mut self.introduction else {
-            return Ok(Some(frame));
-        };
-        if frame.is_response() {
-            for answer in introduction.on_answer(&frame) {
-                if let Some(written) = self.inflight.close(answer) {
-                    self.write(written).await?;
-                }
-            }
-            return Ok(Some(frame));
-        }
-        if let Some(answer) = declined(&frame) {
-            Box::pin(self.enforced(answer)).await?;
-        }
-        Ok(None)
-    }
-
     /// Takes a frame of the host. Every frame of the host that is sent comes through here once, and here the policy decides
     /// on it: before `early_initialize` gives out a handshake that must then be sent.
-    async fn enforced(&mut self, frame: Frame) -> Result<(), WriterGone> {
+    async fn frame_from_host(&mut self, frame: Frame) -> Result<(), WriterGone> {
         secrets::note(&frame);
-        self.note_host(&frame);
         tracing::debug!(?frame, "from the host");
         let Some(enforcement) = self.enforcement.clone() else {
             return self.pass_on(frame).await;
@@ -149,23 +95,6 @@ impl<R: Remote> Bridge<R> {
             }
         });
         Ok(())
-    }
-
-    /// Notes the name that the host gives itself in its first request, for the page of a sign-in.
-    fn note_host(&self, frame: &Frame) {
-        let Some(host_name) = self.exchanges.authorizer.host_name_wanted() else {
-            return;
-        };
-        if !frame.is_request() {
-            return;
-        }
-        let client_info = match frame.method() {
-            Some("initialize") => frame.param("clientInfo"),
-            _ => frame.meta(META_CLIENT),
-        };
-        let name =
-            client_info.and_then(|info| member_of(info, "title").or(member_of(info, "name")));
-        host_name.note(name.and_then(string).as_deref());
     }
 
     /// Carries out the policy's decision on a message of the host.

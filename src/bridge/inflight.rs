@@ -108,11 +108,6 @@ impl Inflight {
         Ok(())
     }
 
-    /// Returns the method of an open request.
-    pub(super) fn method(&self, id: &Id) -> Option<&str> {
-        self.owed.get(id).map(|open| &*open.method)
-    }
-
     /// Passes a frame for the host. Returns the line to write for it: none for an answer that the host is not owed, and
     /// none for an answer whose batch is not complete.
     pub(super) fn close(&mut self, frame: Frame) -> Option<Written> {

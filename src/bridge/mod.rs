@@ -20,7 +20,6 @@ mod exchanges;
 mod from_host;
 mod hand_over;
 mod inflight;
-mod introduction;
 mod outstanding;
 mod response_stream;
 mod retry;
@@ -57,7 +56,8 @@ use retry::{tick, until};
 pub use settings::{Auditing, PinSettings, Settings};
 pub use state::Parts;
 use state::{Bridge, Inputs, QUEUE, RunningExchange, WriterGone};
-pub use unanswered::{Reason, Unanswered, reason_of};
+use unanswered::reason_of;
+pub use unanswered::{Reason, Unanswered};
 
 /// The number of exchanges that may exist at once, sending, waiting or standing, together with the frames that wait to
 /// become one. Above it, stdin is not read.
@@ -283,7 +283,7 @@ impl<R: Remote> Bridge<R> {
                 }
             }
             ExchangeEvent::Ask(frame) => self.translate([frame]).await,
-            ExchangeEvent::News(frame) => self.tell(frame).await,
+            ExchangeEvent::News(frame) => self.write(Written::One(frame)).await,
             ExchangeEvent::Arrivals(exchange, arrivals) => {
                 for arrival in arrivals {
                     // A closed exchange is not heard any more, whatever it had in the queue.
@@ -403,18 +403,13 @@ impl<R: Remote> Bridge<R> {
         if self.early_initialize.is_handshake(&frame) || late.is_some() {
             self.unanswered_initialize = self.unanswered_initialize.and(reason_of(&frame));
         }
-        if let Some(method) = frame.id().and_then(|id| self.inflight.method(id)) {
-            self.memory.note_failure(&frame, method);
-        }
         let mut news = self.early_initialize.on_server_message(&frame);
         news.extend(self.subscriptions.on_server_message(&frame));
         if let Some(LateAnswer::Result { is_other }) = late {
             news.extend(self.subscriptions.on_discovered(is_other));
         }
         for frame in std::iter::once(frame).chain(news) {
-            if let Some(frame) = self.for_script(frame).await?
-                && let Some(written) = self.inflight.close(frame)
-            {
+            if let Some(written) = self.inflight.close(frame) {
                 self.conversation.answered();
                 self.write(written).await?;
             }

@@ -11,15 +11,12 @@
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
-use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::bridge::settings::Settings;
 use crate::clock::seconds;
-use crate::era::{self, Options, Protocol, RememberedDiscover, ServerEra, Translator, remembered};
-use crate::frame::Frame;
+use crate::era::{self, Options, RememberedDiscover, ServerEra, Translator, remembered};
 use crate::random;
-use crate::recent_failures::{FailedRequest, RecentFailures};
 use crate::server_cache::ServerCache;
 
 const ERA: &str = "era";
@@ -40,26 +37,21 @@ const MAX_SIZE: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct ServerMemory {
     facts: ServerCache,
-    failures: RecentFailures,
     now: fn() -> SystemTime,
     /// The verdict of this run that has been remembered.
     verdict: Option<Discovered>,
     /// The last discover result of this run is for its caller alone.
     is_private: bool,
-    /// The server's era, for who watches it.
-    era: watch::Sender<Option<ServerEra>>,
     /// The writes that are under way.
     writes: TaskTracker,
 }
 
 impl ServerMemory {
-    /// Returns the memory that keeps its facts where the settings say.
-    pub(super) fn new(settings: &Settings) -> Self {
+    /// Returns the memory that keeps its facts in this place.
+    pub(super) fn new(facts: ServerCache, now: fn() -> SystemTime) -> Self {
         Self {
-            facts: settings.facts.clone(),
-            failures: settings.failures.clone(),
-            now: settings.now,
-            era: settings.server_era.clone(),
+            facts,
+            now,
             verdict: None,
             is_private: false,
             writes: TaskTracker::new(),
@@ -76,11 +68,6 @@ impl ServerMemory {
         });
         let learned = verdict(&self.facts, now);
         let remembered = learned.map(|learned| learned.verdict);
-        self.era.send_replace(match settings.protocol {
-            Protocol::Legacy => Some(ServerEra::Legacy),
-            Protocol::Modern => Some(ServerEra::Modern),
-            Protocol::Auto => remembered,
-        });
         let known = match remembered {
             Some(ServerEra::Modern) => known(self.facts.recall(DISCOVER).as_ref(), now),
             _ => Vec::new(),
@@ -118,9 +105,6 @@ impl ServerMemory {
             self.is_private = !remembered::is_public(&known.discover);
         }
         self.verdict = verdict;
-        if let Some(found) = verdict {
-            self.era.send_replace(Some(found.verdict));
-        }
         let now = (self.now)();
         let facts = self.facts.clone();
         self.writes.spawn_blocking(move || {
@@ -194,18 +178,6 @@ impl ServerMemory {
         let facts = self.facts.clone();
         self.writes
             .spawn_blocking(move || facts.store(IDENTITY, identity));
-    }
-
-    /// Keeps a failure of mcpipe's own for the person who looks into it later.
-    pub(super) fn note_failure(&self, answer: &Frame, method: &str) {
-        if !answer.is_error() {
-            return;
-        }
-        let Some(failed) = FailedRequest::of(answer, method, seconds((self.now)())) else {
-            return;
-        };
-        let failures = self.failures.clone();
-        self.writes.spawn_blocking(move || failures.add(&failed));
     }
 
     /// Waits until everything is written.

@@ -8,10 +8,9 @@ use tokio::sync::watch;
 
 use crate::audit::{Audit, Source};
 use crate::bridge::elsewhere::Elsewhere;
-use crate::era::{Protocol, ServerEra, Transport};
+use crate::era::{Protocol, Transport};
 use crate::pin_store::PinStore;
 use crate::policy::{Rule, Rules};
-use crate::recent_failures::RecentFailures;
 use crate::result_store::ResultStore;
 use crate::server_cache::ServerCache;
 
@@ -42,14 +41,10 @@ pub struct Settings {
     pub is_reader_gone: fn() -> bool,
     /// True once stdin has ended and a sign-in is waited for.
     pub awaits_sign_in: watch::Sender<bool>,
-    /// The era of the server: as it is remembered or fixed, then as this run has found it.
-    pub server_era: watch::Sender<Option<ServerEra>>,
     /// The server's name, for a host that gets an early answer.
     pub server: String,
     /// The facts learned about the server, and the place to keep more of them.
     pub facts: ServerCache,
-    /// The place where the last failures are kept.
-    pub failures: RecentFailures,
     /// The rules for what the host may list and call.
     pub policy: Rules,
     /// The path, without an ending, of the files in which processes share the state of limits on calls; with limits and
@@ -59,8 +54,6 @@ pub struct Settings {
     pub audit: Option<Auditing>,
     /// The place of results that are too large for the host.
     pub results: Arc<ResultStore>,
-    /// True where the host is a script, for which the bridge makes the handshake (`--init`).
-    pub introduces: bool,
     /// The place of the pins, for a policy that pins definitions.
     pub pins: Option<PinSettings>,
     /// The search for the server at another address, should this one show that it has none.
@@ -100,15 +93,12 @@ impl Settings {
             has_user: false,
             is_reader_gone: || false,
             awaits_sign_in: watch::Sender::new(false),
-            server_era: watch::Sender::new(None),
             server: String::new(),
             facts: ServerCache::nowhere(),
-            failures: RecentFailures::in_file(None),
             policy: Rules::default(),
             results: Arc::new(ResultStore::nowhere()),
             limits_stem: None,
             audit: None,
-            introduces: false,
             pins: None,
             elsewhere: None,
             now,

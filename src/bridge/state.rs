@@ -20,7 +20,6 @@ use crate::bridge::end::Stop;
 use crate::bridge::enforcement::Enforcement;
 use crate::bridge::exchanges::{ExchangeEvent, Exchanges, Waiting};
 use crate::bridge::inflight::Inflight;
-use crate::bridge::introduction::Introduction;
 use crate::bridge::outstanding::Outstanding;
 use crate::bridge::server_memory::ServerMemory;
 use crate::bridge::settings::Settings;
@@ -60,8 +59,6 @@ pub(super) struct Bridge<R> {
     pub(super) elapsed: Elapsed,
     pub(super) inflight: Inflight,
     pub(super) conversation: Conversation,
-    /// The introduction of a host that is a script (`--init`).
-    pub(super) introduction: Option<Introduction>,
     pub(super) early_initialize: EarlyInitialize,
     pub(super) early_discover: EarlyDiscover,
     pub(super) subscriptions: Subscriptions,
@@ -139,13 +136,12 @@ impl<R: Remote> Bridge<R> {
         let tracker = TaskTracker::new();
         let leaving = CancellationToken::new();
         let enforcement = Enforcement::new(&settings, &events_in, &tracker, &leaving);
-        let memory = ServerMemory::new(&settings);
+        let memory = ServerMemory::new(settings.facts.clone(), settings.now);
         let bridge = Self {
             translator: Translator::new(memory.options(&settings)),
             elapsed: Elapsed::since((settings.now)(), Instant::now().into_std()),
             inflight: Inflight::default(),
             conversation: Conversation::default(),
-            introduction: settings.introduces.then(Introduction::default),
             unanswered_initialize: None,
             enforcement,
             early_initialize: EarlyInitialize::new(

@@ -74,7 +74,7 @@ impl Tally {
 }
 
 /// Returns the reason why this is no answer of the server's; `None` if it is one.
-pub fn reason_of(answer: &Frame) -> Option<Reason> {
+pub(super) fn reason_of(answer: &Frame) -> Option<Reason> {
     #[derive(Deserialize)]
     struct Data {
         source: String,

@@ -2,20 +2,16 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::cli::alias::AliasCommand;
 use crate::cli::audit::AuditCommand;
 use crate::cli::bridge::BridgeOptions;
 use crate::cli::config::ConfigCommand;
-use crate::cli::doctor::DoctorArgs;
 use crate::cli::grants::KeyArgs;
 use crate::cli::import::{CompatArgs, ImportArgs};
-use crate::cli::itself::{CANDIDATES, CandidatesArgs, CompletionsArgs, HelpArgs};
 use crate::cli::logging::LogArgs;
 use crate::cli::network::NetworkArgs;
 use crate::cli::pins::PinsArgs;
 use crate::cli::policy::PolicyArgs;
-use crate::cli::requests::RequestCommand;
-use crate::cli::target::TargetArgs;
+use crate::cli::sign_in::SignInArgs;
 use crate::cli::units::{Port, optional_port};
 use crate::cli::vault::{VaultArgs, VaultCommand};
 
@@ -63,39 +59,17 @@ pub enum Command {
     Vault(Box<VaultCommand>),
     /// Shows what is pinned of a server and what has changed since, and approves it
     Pins(Box<PinsArgs>),
-    /// Names servers, so that a name can be typed instead of an address
-    #[command(subcommand)]
-    Alias(AliasCommand),
     /// Checks and shows the files of --audit
     #[command(subcommand)]
     Audit(Box<AuditCommand>),
     /// Checks mcpipe.toml, and shows what applies to a server
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Checks a server from its name to its tools, and says what is wrong and what to do
-    Doctor(Box<DoctorArgs>),
     /// Takes over the sign-ins of mcp-remote, so that you need not sign in again
     Import(Box<ImportArgs>),
-    /// Speaks MCP with a server itself.
-    #[command(flatten)]
-    Request(RequestCommand),
-    /// Explains a subject or a command; alone it lists the subjects
-    Help(HelpArgs),
-    /// Prints what a shell needs to complete commands, flags and servers
-    Completions(CompletionsArgs),
-    /// Prints the manual page, for man(1)
-    Man,
-    /// Prints what may stand at the end of a line, for a shell; not for people
-    #[command(name = CANDIDATES, hide = true)]
-    Candidates(CandidatesArgs),
     /// Does a sign-in for another mcpipe; not for people
     #[command(name = HELPER, hide = true)]
     Helper,
-}
-
-/// Says whether a word is the name of a command, or of help.
-pub fn is_command(word: &str) -> bool {
-    word == "help" || Command::has_subcommand(word)
 }
 
 /// The command that makes a process a helper.
@@ -110,9 +84,6 @@ pub struct BridgeArgs {
     /// Fixed port for the sign-in's redirect (as --callback-port)
     #[arg(value_name = "CALLBACK_PORT", value_parser = optional_port, help_heading = None)]
     pub port: Option<Port>,
-    /// Makes the handshake for a script, which sends its requests at once and gets nothing but their answers
-    #[arg(long, env = "MCPIPE_INIT", help_heading = "Bridge")]
-    pub init: bool,
     /// The bridge's own flags.
     #[command(flatten)]
     pub options: BridgeOptions,
@@ -132,8 +103,6 @@ pub(super) struct UnguardedArgs {
     target: TargetArgs,
     #[arg(value_name = "CALLBACK_PORT", value_parser = optional_port, help_heading = None)]
     port: Option<Port>,
-    #[arg(long, env = "MCPIPE_INIT", help_heading = "Bridge")]
-    init: bool,
     #[command(flatten)]
     options: BridgeOptions,
     #[command(flatten)]
@@ -145,14 +114,12 @@ impl From<UnguardedArgs> for BridgeArgs {
         let UnguardedArgs {
             target,
             port,
-            init,
             options,
             compat,
         } = args;
         Self {
             target,
             port,
-            init,
             options,
             policy: PolicyArgs::default(),
             compat,
@@ -172,6 +139,26 @@ impl BridgeArgs {
         self.target.sign_in.callback_port = self.callback_port();
         self.target
     }
+}
+
+/// A server, and how to reach and convince it.
+#[derive(Debug, Args)]
+pub struct TargetArgs {
+    /// The MCP server's address: https, or http on this machine; the bridge and login also take a domain that has a server card
+    #[arg(value_name = "URL", required = true)]
+    pub url: Option<String>,
+    /// The flags of the connection.
+    #[command(flatten)]
+    pub network: NetworkArgs,
+    /// The flags of the sign-in.
+    #[command(flatten)]
+    pub sign_in: SignInArgs,
+    /// The flags that open the vault.
+    #[command(flatten)]
+    pub vault: VaultArgs,
+    /// The flags of the log.
+    #[command(flatten)]
+    pub log: LogArgs,
 }
 
 /// `mcpipe logout`.
@@ -241,34 +228,19 @@ impl Cli {
             Some(Command::Login(args)) => &args.url,
             Some(Command::Token(args)) => &args.target.url,
             Some(Command::Logout(args)) => &args.url,
-            Some(Command::Doctor(args)) => &args.target.url,
             Some(Command::Status(args)) => &args.url,
             Some(Command::Pins(args)) => return Some(&args.url),
-            Some(Command::Request(command)) => &command.client().target.url,
             Some(
                 Command::Vault(_)
-                | Command::Alias(_)
                 | Command::Audit(_)
                 | Command::Config(_)
                 | Command::Import(_)
-                | Command::Help(_)
-                | Command::Completions(_)
-                | Command::Man
-                | Command::Candidates(_)
                 | Command::Helper,
             ) => {
                 return None;
             }
         };
         url.as_deref()
-    }
-
-    /// Returns the word in the place of a server's address, also where the command is about settings only.
-    pub fn target(&self) -> Option<&str> {
-        match &self.command {
-            Some(Command::Config(ConfigCommand::Check(args))) => args.url.as_deref(),
-            _ => self.server(),
-        }
     }
 
     /// Returns the flags of the connection, for a command that has them.
@@ -278,40 +250,15 @@ impl Cli {
             Some(Command::Login(args)) => Some(&mut args.network),
             Some(Command::Token(args)) => Some(&mut args.target.network),
             Some(Command::Logout(args)) => Some(&mut args.network),
-            Some(Command::Doctor(args)) => Some(&mut args.target.network),
-            Some(Command::Request(command)) => Some(&mut command.client_mut().target.network),
             Some(
                 Command::Status(_)
                 | Command::Vault(_)
                 | Command::Pins(_)
-                | Command::Alias(_)
                 | Command::Audit(_)
                 | Command::Config(_)
                 | Command::Import(_)
-                | Command::Help(_)
-                | Command::Completions(_)
-                | Command::Man
-                | Command::Candidates(_)
                 | Command::Helper,
             ) => None,
-        }
-    }
-
-    /// Says whether the command has guard rails.
-    pub fn has_policy(&self) -> bool {
-        matches!(
-            self.command,
-            None | Some(Command::Doctor(_) | Command::Request(_))
-        )
-    }
-
-    /// Returns the guard rails, for a command that has them.
-    pub fn policy_mut(&mut self) -> Option<&mut PolicyArgs> {
-        match &mut self.command {
-            None => Some(&mut self.bridge.policy),
-            Some(Command::Doctor(args)) => Some(&mut args.policy),
-            Some(Command::Request(command)) => Some(&mut command.client_mut().policy),
-            Some(_) => None,
         }
     }
 
@@ -325,19 +272,10 @@ impl Cli {
             Some(Command::Token(args)) => &args.target.log,
             Some(Command::Vault(command)) => &command.common().log,
             Some(Command::Pins(args)) => &args.log,
-            Some(Command::Alias(command)) => return command.log(),
             Some(Command::Audit(command)) => command.log(),
             Some(Command::Config(ConfigCommand::Check(args))) => &args.log,
-            Some(Command::Doctor(args)) => &args.target.log,
             Some(Command::Import(args)) => &args.log,
-            Some(Command::Request(command)) => &command.client().target.log,
-            Some(
-                Command::Help(_)
-                | Command::Completions(_)
-                | Command::Man
-                | Command::Candidates(_)
-                | Command::Helper,
-            ) => return None,
+            Some(Command::Helper) => return None,
         })
     }
 }

@@ -17,7 +17,7 @@ pub struct LogArgs {
     /// Says a great deal more, secrets still left out
     #[arg(long, env = "MCPIPE_DEBUG")]
     pub debug: bool,
-    /// Logs to a file instead of stderr; above 10 MiB it becomes FILE.1, and three old ones are kept
+    /// Logs to a file instead of stderr
     #[arg(long, value_name = "FILE", env = "MCPIPE_LOG_FILE")]
     pub log_file: Option<PathBuf>,
     /// How log lines look

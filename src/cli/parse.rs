@@ -4,10 +4,9 @@ use std::ffi::OsString;
 
 use clap::builder::Resettable;
 use clap::error::ErrorKind;
-use clap::{Args as _, FromArgMatches as _, Subcommand as _};
+use clap::{Args as _, CommandFactory as _, FromArgMatches as _, Subcommand as _};
 
 use crate::cli::arguments::{BridgeArgs, Cli, Command, UnguardedArgs};
-use crate::cli::groups::command;
 use crate::cli::usage_error::{ParseError, UsageError};
 use crate::cli::{environment, policy};
 
@@ -17,9 +16,6 @@ use crate::cli::{environment, policy};
 /// The command line asks for help or the version, or cannot be understood.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, ParseError> {
     let words: Vec<OsString> = args.into_iter().collect();
-    if words.len() < 2 {
-        return Err(ParseError::Alone);
-    }
     let cli = match bridge(&words) {
         Some(bridge) => Cli {
             command: None,
@@ -61,10 +57,11 @@ fn read<A: clap::Args>(words: &[OsString]) -> Option<A> {
 
 /// Reads any command line.
 fn any(words: &[OsString]) -> Result<Cli, ParseError> {
+    let command = || environment::named(Cli::command());
     command()
         .try_get_matches_from(words)
         .and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches))
-        .map_err(|error| ParseError::of(&error, &command(), words))
+        .map_err(|error| ParseError::of(error, &command(), words))
 }
 
 /// Returns the mistake in the value of a flag that a file sets; `None` if the flag takes the value. `word` is flag and
@@ -77,17 +74,15 @@ pub fn value_mistake(word: &str) -> Option<UsageError> {
     match error.kind() {
         // The address is missing, and what the flag needs beside it: nothing is wrong with the value.
         ErrorKind::MissingRequiredArgument => None,
-        _ => match ParseError::of(&error, &flags, &words) {
+        _ => match ParseError::of(error, &flags, &words) {
             ParseError::Usage(mistake) => Some(mistake),
-            ParseError::Help(_) | ParseError::Alone => None,
+            ParseError::Help(_) => None,
         },
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     fn cli(words: &str) -> Result<Cli, ParseError> {
@@ -173,7 +168,7 @@ mod tests {
             assert_eq!(format!("{bridge:?}"), format!("{:?}", whole.bridge));
             read += 1;
         }
-        assert_eq!(read, 7, "bridges among these");
+        assert_eq!(read, 8, "bridges among these");
     }
 
     #[test]

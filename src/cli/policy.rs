@@ -133,7 +133,7 @@ pub fn policy_of(words: impl IntoIterator<Item = OsString>) -> Result<PolicyArgs
     let matches = flags.clone().try_get_matches_from(&words);
     matches
         .and_then(|mut matches| PolicyArgs::from_arg_matches_mut(&mut matches))
-        .map_err(|error| ParseError::of(&error, &flags, &words))
+        .map_err(|error| ParseError::of(error, &flags, &words))
 }
 
 /// The variables of the environment that stand for guard rails.

@@ -14,33 +14,14 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::cli::units::ExpectedValue;
 use crate::report::Failure;
-use crate::text::nearest;
 
 /// A command line that is not a request.
 #[derive(Debug)]
 pub enum ParseError {
-    /// A request for help or the version.
-    Help(HelpRequest),
-    /// A command line without a word.
-    Alone,
+    /// A request for help or the version, or an empty command line: clap knows the text to print, and the stream.
+    Help(clap::Error),
     /// A command line that cannot be understood.
     Usage(UsageError),
-}
-
-/// A request for help.
-#[derive(Debug)]
-pub enum HelpRequest {
-    /// The version.
-    Version,
-    /// The help of a command.
-    Of {
-        /// The words that lead to the command; none for all of mcpipe.
-        path: Vec<String>,
-        /// True for `--help`, false for `-h`.
-        is_long: bool,
-        /// True where a command was missing behind the others: that is a mistake.
-        is_mistake: bool,
-    },
 }
 
 /// A mistake in a command line.
@@ -82,21 +63,12 @@ impl UsageError {
 
 impl ParseError {
     /// Makes an error of clap's into ours. `words` are the arguments, the program's name first.
-    pub(super) fn of(error: &clap::Error, command: &Command, words: &[OsString]) -> Self {
+    pub(super) fn of(error: clap::Error, command: &Command, words: &[OsString]) -> Self {
         match error.kind() {
-            ErrorKind::DisplayVersion => Self::Help(HelpRequest::Version),
-            kind @ (ErrorKind::DisplayHelp
-            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand) => {
-                let (path, _) = commands(command, words);
-                let path = path.split(' ').skip(1).map(ToOwned::to_owned);
-                let asks = |long: &str| words.iter().any(|word| word == long);
-                Self::Help(HelpRequest::Of {
-                    path: path.collect(),
-                    is_long: asks("--help"),
-                    is_mistake: kind != ErrorKind::DisplayHelp,
-                })
-            }
-            _ => Self::Usage(ClapError(error).mistake(command, words)),
+            ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Self::Help(error),
+            _ => Self::Usage(ClapError(&error).mistake(command, words)),
         }
     }
 }
@@ -119,14 +91,9 @@ impl ClapError<'_> {
             ErrorKind::UnknownArgument => self.unknown(command, words),
             ErrorKind::InvalidSubcommand | ErrorKind::MissingSubcommand => {
                 let (path, commands) = commands(command, words);
-                let typed = self.text(ContextKind::InvalidSubcommand);
-                let near = typed.and_then(|typed| nearest(typed, commands.split(", ")));
                 UsageError::new(
                     format!("`{path}` is followed by a command, and there is none of that name"),
-                    match near {
-                        Some(near) => format!("perhaps `{path} {near}` is meant"),
-                        None => format!("the commands are {commands}"),
-                    },
+                    format!("the commands are {commands}"),
                 )
             }
             ErrorKind::MissingRequiredArgument => self.missing(command, words),
@@ -159,8 +126,7 @@ impl ClapError<'_> {
             self.source_of(&argument, words),
             self.texts(ContextKind::ValidValue).join(", ")
         );
-        let typed = self.text(ContextKind::InvalidValue).unwrap_or_default();
-        let hint = match nearest(typed, self.texts(ContextKind::ValidValue)) {
+        let hint = match self.text(ContextKind::SuggestedValue) {
             Some(value) => format!("perhaps {value} is meant"),
             None => HELP.to_owned(),
         };
@@ -205,15 +171,11 @@ impl ClapError<'_> {
             Some(name) => format!("there is no flag {name}"),
             None => "there is a flag that mcpipe does not have".to_owned(),
         };
-        let flags = flags(command, words);
-        let typed = named(argument).unwrap_or_default();
-        let hint = match (nearest(typed, flags.iter().map(|flag| &**flag)), argument) {
-            (Some(known), long) if long.starts_with("--") => {
-                format!("perhaps {known} is meant; {HELP}")
-            }
-            (_, "-H") => "a header is written --header Name:value".to_owned(),
+        let hint = match (self.text(ContextKind::SuggestedArg), argument) {
+            (Some(known), _) => format!("perhaps {known} is meant; {HELP}"),
+            (None, "-H") => "a header is written --header Name:value".to_owned(),
             // The word begins with a dash, and was part of a value.
-            (_, short) if !short.starts_with("--") => {
+            (None, short) if !short.starts_with("--") => {
                 format!("a value that begins with a dash is written --flag=VALUE; {TORN}")
             }
             _ => HELP.to_owned(),
@@ -366,32 +328,12 @@ fn first_word(command: &Command, words: &[OsString]) -> Option<UsageError> {
         return None;
     }
     let (_, commands) = commands(command, &[]);
-    let text = "argument 1 is neither the server's address nor a command";
-    // The name of a command may be told; the word that was typed is not.
-    if let Some(near) = nearest(first, commands.split(", ")) {
-        let hint = format!("perhaps `mcpipe {near}` is meant; `mcpipe --help` lists the commands");
-        return Some(UsageError::new(text, hint));
-    }
     Some(UsageError::new(
-        text,
+        "argument 1 is neither the server's address nor a command",
         format!(
             "an address looks like https://mcp.example.com/mcp; the commands are {commands}; {TORN}"
         ),
     ))
-}
-
-/// Returns the flags of the command that these words begin with.
-fn flags(command: &Command, words: &[OsString]) -> Vec<String> {
-    let (path, _) = commands(command, words);
-    let below = |at: &'_ Command, name| at.find_subcommand(name).cloned();
-    let mut at = command.clone();
-    for name in path.split(' ').skip(1) {
-        at = below(&at, name).unwrap_or(at);
-    }
-    let visible = at.get_arguments().filter(|flag| !flag.is_hide_set());
-    let long = visible.filter_map(|flag| flag.get_long());
-    let long = long.chain(["help"]);
-    long.map(|name| format!("--{name}")).collect()
 }
 
 /// Returns the command that these words begin with, and the commands below it.

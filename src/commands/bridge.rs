@@ -148,13 +148,9 @@ async fn carried(
         stderr,
         announce: SignInTexts::of_a_bridge(&args.target.sign_in, env).announce_on(stderr),
         recorder,
-        is_attended: true,
     };
     let mut connection = Connection::new(target, arguments)?;
     connection.search_by(elsewhere.clone());
-    if args.init {
-        connection.introduce();
-    }
     if is_first && env.is_typed_into && !args.target.log.silent {
         stderr.say(&for_who_types(&address));
     }

@@ -53,8 +53,6 @@ pub(super) struct Arguments<'a> {
     pub(super) announce: Announce,
     /// The recording that goes on, for a host that was handed over.
     pub(super) recorder: Option<Recorder>,
-    /// True where a user may be asked to sign in.
-    pub(super) is_attended: bool,
 }
 
 /// A connection to a server that waits for its host. Nothing has been sent yet.
@@ -124,11 +122,6 @@ impl Connection {
     /// Adds the search for the server at another address.
     pub(super) fn search_by(&mut self, elsewhere: Option<Elsewhere>) {
         self.settings.elsewhere = elsewhere;
-    }
-
-    /// Has the bridge make the handshake, for a host that is a script.
-    pub(super) fn introduce(&mut self) {
-        self.settings.introduces = true;
     }
 
     /// The settings of the bridge.
@@ -260,7 +253,6 @@ fn authorizer_of(
     // The host may leave before the user has signed in.
     settings.helper = env.helper();
     settings.waits_for_unlock = true;
-    settings.attended = arguments.is_attended;
     let mut http = sign_in_http(target, &settings);
     if let Some(recorder) = recorder {
         http = http.observed_by(Arc::new(recorder.sign_ins()));

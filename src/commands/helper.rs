@@ -68,29 +68,22 @@ fn target(env: &Environment) -> Result<(TargetArgs, Vec<UserKey>), Failure> {
     let words: Vec<_> = words.collect();
     let asked = cli::parse(words.iter().cloned()).map_err(|unread| match unread {
         ParseError::Usage(mistake) => mistake.into(),
-        ParseError::Help(_) | ParseError::Alone => stranger(),
+        ParseError::Help(_) => stranger(),
     })?;
     let asked = settings::configured(asked, &words, env)?;
     let mut args = match asked.command {
         None => asked.bridge.into_target(),
         Some(Command::Login(args)) => *args,
-        Some(Command::Request(command)) => command.into_client().target,
         // None of these signs in through a helper.
         Some(
             Command::Logout(_)
             | Command::Status(_)
             | Command::Token(_)
             | Command::Vault(_)
-            | Command::Alias(_)
             | Command::Audit(_)
-            | Command::Doctor(_)
             | Command::Import(_)
             | Command::Pins(_)
             | Command::Config(_)
-            | Command::Help(_)
-            | Command::Completions(_)
-            | Command::Man
-            | Command::Candidates(_)
             | Command::Helper,
         ) => return Err(stranger()),
     };

@@ -1,24 +1,19 @@
 //! The commands, one file each: the parts that a command connects, and the text that it prints.
 
-pub mod alias;
 pub mod audit;
 mod auditing;
 pub mod bridge;
-pub mod completions;
 pub mod config;
 mod connection;
-pub mod doctor;
-pub mod help;
+mod first_challenge;
 pub mod helper;
 pub mod import;
 pub mod login;
 pub mod logout;
-pub mod manual;
 mod pin_scan;
 pub mod pins;
 pub mod preamble;
 mod recording;
-pub mod requests;
 mod server_cards;
 mod sign_in_display;
 pub mod status;

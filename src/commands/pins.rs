@@ -19,7 +19,7 @@ use crate::policy::pins::set::{Change, PinSet, What};
 use crate::report::{Failure, Kind as FailureKind};
 use crate::settings::{self, Environment};
 use crate::store::Vault;
-use crate::text::{nearest, printable, without_query};
+use crate::text::{printable, without_query};
 
 /// Shows, approves or forgets the pins of one account at one server.
 ///
@@ -202,13 +202,35 @@ fn unknown(place: &Place, set: &PinSet, changes: &[Change<'_>], name: &str) -> F
         "nothing called {shown:?} waits for approval at {}",
         place.name()
     ));
-    let names: Vec<_> = changes.iter().map(|change| visible(change.name)).collect();
-    let command = place.command();
-    failure.hint(match nearest(&shown, names.iter().map(|name| &**name)) {
-        Some(near) => format!("perhaps {near:?} is meant; `{command}` shows all"),
-        None if names.is_empty() => format!("nothing waits; `{command}` shows what is pinned"),
-        None => format!("`{command}` shows what waits"),
-    })
+    let near = changes
+        .iter()
+        .map(|change| visible(change.name))
+        .min_by_key(|near| distance(near, &shown));
+    match near {
+        Some(near) => failure.hint(format!(
+            "the nearest is {near:?}; `{}` shows all",
+            place.command()
+        )),
+        None => failure.hint(format!(
+            "nothing waits; `{}` shows what is pinned",
+            place.command()
+        )),
+    }
+}
+
+/// Returns the number of letters to change, add or take out between two names (Levenshtein), of their first 64.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().take(64).collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (at, c) in one.chars().take(64).enumerate() {
+        let mut next = vec![at + 1];
+        for ((d, above), pair) in other.iter().zip(row.iter().skip(1)).zip(row.iter()) {
+            let left = next.last().copied().unwrap_or_default();
+            next.push((pair + usize::from(c != *d)).min(left + 1).min(above + 1));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
 }
 
 async fn forget(place: &Place, is_json: bool) -> Result<(), Failure> {
@@ -348,5 +370,24 @@ fn date(seconds: u64) -> String {
     match time.filter(|_| seconds < 253_402_300_800) {
         Some(time) => httpdate::fmt_http_date(time),
         None => "a time that cannot be told".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::distance;
+
+    #[test]
+    fn the_nearest_name_takes_the_fewest_letters_to_change() {
+        for (one, other, letters) in [
+            ("", "", 0),
+            ("add", "add", 0),
+            ("ad", "add", 1),
+            ("sned", "send", 2),
+            ("", "abc", 3),
+        ] {
+            assert_eq!(distance(one, other), letters);
+            assert_eq!(distance(other, one), letters);
+        }
     }
 }

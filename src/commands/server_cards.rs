@@ -15,7 +15,7 @@ use url::Url;
 use crate::auth::net::guard::Guard;
 use crate::auth::net::http::Http;
 use crate::bridge::{Elsewhere, Found};
-use crate::cli::{self, Cli, HeaderSource, NetworkArgs, TargetArgs};
+use crate::cli::{self, Cli, HeaderSource, NetworkArgs, ParseError, TargetArgs};
 use crate::logging::Output;
 use crate::redirect::shown;
 use crate::report::{Failure, Kind};
@@ -289,15 +289,25 @@ pub(super) fn retyped(
     endpoint: &Url,
     env: &Environment,
 ) -> Result<(Cli, Environment), Failure> {
-    let words = env.arguments.iter().flatten().map(OsString::from);
-    let words: Vec<OsString> = words.collect();
-    if let Some((cli, words)) = cli::retyped(&words, typed, endpoint.as_str()) {
+    let words = env.arguments.clone().unwrap_or_default();
+    let is_target = |(at, word): (usize, &String)| (at > 0 && word == typed).then_some(at);
+    for at in words.iter().enumerate().filter_map(is_target) {
+        let mut words = words.clone();
+        if let Some(word) = words.get_mut(at) {
+            *word = endpoint.to_string();
+        }
+        let parsed: Vec<OsString> = words.iter().map(OsString::from).collect();
+        // Flags may have the same text as their value.
+        let cli = match cli::parse(parsed.iter().cloned()) {
+            Ok(cli) if cli.server() == Some(endpoint.as_str()) => cli,
+            Ok(_) | Err(ParseError::Help(_) | ParseError::Usage(_)) => continue,
+        };
         let env = Environment {
+            arguments: Some(words),
             domain: None,
             ..env.clone()
         };
-        let env = env.with_arguments(&words);
-        let cli = settings::configured(cli, &words, &env)?;
+        let cli = settings::configured(cli, &parsed, &env)?;
         return Ok((cli, env));
     }
     let error = format!("the server is at {endpoint}, and the arguments cannot be read again");

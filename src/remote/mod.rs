@@ -11,7 +11,6 @@ pub mod deferred_headers;
 mod endpoints;
 mod events;
 mod failure;
-pub mod first_challenge;
 pub mod header_command;
 pub mod header_output;
 mod header_rules;
@@ -36,7 +35,7 @@ use crate::frame::{Frame, Parsed};
 pub use events::Events;
 pub use progress::Progress;
 use progress::note;
-pub use scheme::{Speaks, spoken_at};
+pub use scheme::Speaks;
 pub use transport_error::TransportError;
 
 /// An HTTP request to the remote.

@@ -56,7 +56,7 @@ impl std::fmt::Display for Speaks {
 }
 
 /// Asks in the language that the address does not name. `None` where the answer is in neither.
-pub async fn spoken_at(url: &Url) -> Option<Speaks> {
+pub(super) async fn spoken_at(url: &Url) -> Option<Speaks> {
     time::timeout(PATIENCE, ask(url)).await.ok()?
 }
 

@@ -118,7 +118,7 @@ fn values(
     words.extend(account.map(|account| format!("--account={account}").into()));
     let cli = cli::parse(words.iter().cloned()).map_err(|error| match error {
         ParseError::Usage(mistake) => mistake.into(),
-        ParseError::Help(_) | ParseError::Alone => Failure::usage("the address is not one"),
+        ParseError::Help(_) => Failure::usage("the address is not one"),
     })?;
     let cli = configured_beside(cli, &words, env, managed)?;
     let rules = policy::listed(&cli.bridge.policy, env)?;
@@ -191,8 +191,8 @@ fn plain(key: &Key, of_files: &[FileValue<'_>], given: &Given) -> Vec<ValueRepor
     found
 }
 
-/// Returns a flag's value as it may be shown.
-pub fn shown(key: &str, text: &str) -> String {
+/// Returns a value as it may be shown.
+fn shown(key: &str, text: &str) -> String {
     const HIDDEN: &str = "(not shown)";
     let text = match key {
         "header" => match text.split_once(':') {

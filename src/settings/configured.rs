@@ -40,7 +40,7 @@ pub fn configured_beside(
     let Some(url) = cli.server() else {
         return Ok(cli);
     };
-    let files = Files::read(url, env, managed, cli.has_policy())?;
+    let files = Files::read(url, env, managed, cli.command.is_none())?;
     if files.is_empty() {
         return Ok(cli);
     }
@@ -63,9 +63,9 @@ pub fn configured_beside(
     if let Some(network) = cli.network_mut() {
         network.configured = headers(&values);
     }
-    if let Some(policy) = cli.policy_mut() {
-        policy.files = files.policies()?;
-        policy::settle_audit(policy, env)?;
+    if cli.command.is_none() {
+        cli.bridge.policy.files = files.policies()?;
+        policy::settle_audit(&mut cli.bridge.policy, env)?;
     }
     Ok(cli)
 }
@@ -177,9 +177,7 @@ pub(super) fn check(layers: &Layers) -> Result<(), Failure> {
 fn with_file(error: ParseError, path: Option<&Path>) -> Failure {
     let failure = match error {
         ParseError::Usage(mistake) => Failure::from(mistake),
-        ParseError::Help(_) | ParseError::Alone => {
-            Failure::usage("the arguments cannot be understood")
-        }
+        ParseError::Help(_) => Failure::usage("the arguments cannot be understood"),
     };
     match path {
         Some(path) => {

@@ -16,7 +16,7 @@ use crate::cli::HELPER;
 use crate::process::leads_to_passphrase;
 use crate::secret::Secret;
 use crate::server_card::domain::domain;
-use crate::text::{self, Style};
+use crate::text;
 
 /// The variables, arguments and terminal of the process, read once.
 #[derive(Clone, Debug, Default)]
@@ -76,16 +76,6 @@ impl Environment {
         }
     }
 
-    /// Returns the same environment with these words as the process's arguments.
-    #[must_use]
-    pub fn with_arguments(self, words: &[OsString]) -> Self {
-        let words = words.iter().cloned().map(OsString::into_string);
-        Self {
-            arguments: words.collect::<Result<_, _>>().ok(),
-            ..self
-        }
-    }
-
     /// Returns the value of a variable that is set and not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.variables
@@ -125,16 +115,6 @@ impl Environment {
         text
     }
 
-    /// Returns the colours and links that standard output takes.
-    pub fn style_of_stdout(&self) -> Style {
-        Style::of(|name| self.get(name), std::io::stdout().is_terminal())
-    }
-
-    /// Returns the colours and links that standard error takes.
-    pub fn style_of_stderr(&self) -> Style {
-        Style::of(|name| self.get(name), self.is_terminal)
-    }
-
     /// Says whether a user can be told to sign in, and would see it: on a terminal, or on a display. In a build a
     /// display shows pages to no user.
     pub fn can_reach_a_user(&self) -> bool {
@@ -151,11 +131,6 @@ impl Environment {
     /// Says whether the user who started us would see a browser that is started here: not over SSH, not inside WSL, not
     /// without a display, not in a build.
     pub fn can_show_a_page(&self) -> bool {
-        self.why_no_page().is_none()
-    }
-
-    /// Returns the reason why the user would not see a browser that is started here; `None` if there is none.
-    pub fn why_no_page(&self) -> Option<String> {
         const ELSEWHERE: [&str; 5] = [
             "SSH_CONNECTION",
             "SSH_CLIENT",
@@ -163,12 +138,7 @@ impl Environment {
             "WSL_DISTRO_NAME",
             "CI",
         ];
-        let elsewhere = ELSEWHERE.iter().find(|name| self.get(name).is_some());
-        match elsewhere {
-            Some(name) => Some(format!("{name} is set")),
-            None if self.has_display() => None,
-            None => Some("neither DISPLAY nor WAYLAND_DISPLAY is set".to_owned()),
-        }
+        self.has_display() && ELSEWHERE.iter().all(|name| self.get(name).is_none())
     }
 
     /// Says whether the user has come over SSH.

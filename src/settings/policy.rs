@@ -99,7 +99,7 @@ pub(super) fn settle_audit(args: &mut PolicyArgs, env: &Environment) -> Result<(
 ///
 /// # Errors
 /// As [`rules`].
-pub fn listed(args: &PolicyArgs, env: &Environment) -> Result<Vec<Rule>, Failure> {
+pub(super) fn listed(args: &PolicyArgs, env: &Environment) -> Result<Vec<Rule>, Failure> {
     let rules = rules(args, env)?;
     let layers = Layers::of(args, env);
     let mut all = Vec::new();
@@ -179,7 +179,7 @@ fn shadowed(env: &Environment) -> Result<Option<PolicyArgs>, Failure> {
             let text = format!("in the variable of a flag that was typed too: {mistake}");
             Err(Failure::usage(text).hint("correct the variable, or unset it"))
         }
-        Err(ParseError::Help(_) | ParseError::Alone) => Ok(None),
+        Err(ParseError::Help(_)) => Ok(None),
     }
 }
 

@@ -47,21 +47,6 @@ pub fn vault_at_cost(
     vault_that_tells(args, env, may_ask, cost, Some(TELL))
 }
 
-/// Returns the vault for a command that asks the user nothing: no terminal, and no program that may ask in its place.
-///
-/// # Errors
-/// As [`vault`].
-pub fn vault_without_questions(args: &VaultArgs, env: &Environment) -> Result<Vault, Failure> {
-    if args.vault.is_some() {
-        return Ok(Vault::in_memory());
-    }
-    let unlock = Unlock {
-        runs_programs: false,
-        ..unlock(args, env, false, Cost::Default, None)?
-    };
-    Ok(Vault::on_disk(place(env), unlock))
-}
-
 const TELL: fn(&str) = |text| Output::direct(io::stderr()).say(text);
 
 fn vault_that_tells(
@@ -74,17 +59,6 @@ fn vault_that_tells(
     if args.vault.is_some() {
         return Ok(Vault::in_memory());
     }
-    let unlock = unlock(args, env, may_ask, cost, tell)?;
-    Ok(Vault::on_disk(place(env), unlock))
-}
-
-fn unlock(
-    args: &VaultArgs,
-    env: &Environment,
-    may_ask: bool,
-    cost: Cost,
-    tell: Option<fn(&str)>,
-) -> Result<Unlock, Failure> {
     let loose = is_loose(env);
     let path = config_file::path(env.get("MCPIPE_HOME").map(Path::new));
     let read = path.map_or(Ok(None), |path| config_file::key_commands(&path, loose));
@@ -103,7 +77,7 @@ fn unlock(
     let credential = env
         .get("CREDENTIALS_DIRECTORY")
         .map(|directory| Path::new(directory).join("mcpipe-vault-key"));
-    Ok(Unlock {
+    let unlock = Unlock {
         passphrase: sources(args, env, may_ask),
         loose,
         commands,
@@ -115,7 +89,8 @@ fn unlock(
             Cost::Low => Kdf::LOW,
         },
         ..Unlock::default()
-    })
+    };
+    Ok(Vault::on_disk(place(env), unlock))
 }
 
 /// Returns an error and its causes on one line.

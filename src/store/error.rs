@@ -18,14 +18,6 @@ pub enum Error {
         /// The vault.
         vault: PathBuf,
     },
-    /// A program opens the vault, and was not to be run.
-    #[error(
-        "the vault at {} opens by a program that may ask its user, and it was not run", vault.display()
-    )]
-    NotRun {
-        /// The vault.
-        vault: PathBuf,
-    },
     /// The passphrase opens no slot.
     #[error("the passphrase does not open the vault at {}", vault.display())]
     WrongPassphrase {
@@ -205,7 +197,6 @@ impl Error {
             Self::Locked { .. } => {
                 "run `mcpipe vault unlock`, or give the passphrase in MCPIPE_PASSPHRASE_FILE or with --passphrase-command"
             }
-            Self::NotRun { .. } => "run `mcpipe vault unlock`, which runs it",
             Self::TooManyPassphrases => "take one away: `mcpipe vault slot remove`",
             Self::WrongPassphrases { .. } => {
                 "open it by another slot and take those away that nobody uses: `mcpipe vault slot remove`; \

@@ -46,7 +46,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use disk::{Imported, KeyKind, NewKey, OpenedBy, Unlock, Verified};
+pub use disk::{Imported, KeyKind, NewKey, Unlock, Verified};
 pub use entry::{EntryKind, Expected, VaultEntry};
 pub use error::Error;
 pub use lock::VaultLock;
@@ -108,17 +108,6 @@ impl Vault {
         match &self.0 {
             Backend::Memory(_) => Ok(VaultStatus::of(None, None)),
             Backend::Disk(disk) => blocking(disk, |disk| disk.file().status()).await,
-        }
-    }
-
-    /// Returns what has opened the vault for this process; `None` in memory, and where it is not open.
-    ///
-    /// # Errors
-    /// The work was cut off.
-    pub async fn opened_by(&self) -> Result<Option<OpenedBy>, Error> {
-        match &self.0 {
-            Backend::Memory(_) => Ok(None),
-            Backend::Disk(disk) => blocking(disk, |disk| Ok(disk.opened_by())).await,
         }
     }
 

@@ -174,15 +174,6 @@ impl VaultPaths {
         self.key_directory.join("limits").join(name)
     }
 
-    /// Returns the path of the last failures of a server and account.
-    pub fn failures(&self, url: &str, account: &str) -> PathBuf {
-        let name = hex_digest(&format!("{account}\n{url}"));
-        let name = name.get(..32).unwrap_or(&name);
-        self.key_directory
-            .join("failures")
-            .join(format!("{name}.json"))
-    }
-
     /// Returns the path of the directory in which large results are kept for hosts, of all servers.
     pub fn results(&self) -> PathBuf {
         self.key_directory.join("results")

@@ -102,9 +102,7 @@ async fn a_window_that_was_refused_does_not_reopen_in_any_process() {
         host.send(INITIALIZE).await;
     }
     let page = browser::follow(&machine.page(1).await).await;
-    for words in ["was refused", "<dd>host, through mcpipe</dd>"] {
-        assert!(page.body.contains(words), "{words}: {}", page.body);
-    }
+    assert!(page.body.contains("did not work"), "{}", page.body);
     let mut late = machine.start();
     late.send(INITIALIZE).await;
     hosts.push(late);

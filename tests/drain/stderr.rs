@@ -8,8 +8,8 @@ use crate::support::remote::{Reply, Server, Step, ordinary};
 /// What an end within two seconds may measure on a busy machine.
 const IN_TIME: Duration = Duration::from_secs(6);
 
-/// How many pings say more than twice what a pipe and the queue in front of it hold: 64 KiB and 256 KiB, at 400 bytes each.
-const FLOOD: usize = 2000;
+/// How many lines are more than a pipe and the queue in front of it hold: 64 KiB and 256 KiB, at 100 bytes and more.
+const FLOOD: usize = 6000;
 
 /// Opened, with so much to say on stderr that an unread pipe is long full.
 async fn flooded(server: &Server) -> Process {

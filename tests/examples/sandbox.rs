@@ -116,7 +116,6 @@ impl Sandbox {
             let private = std::fs::Permissions::from_mode(0o600);
             std::fs::set_permissions(work.join(to), private).unwrap();
         }
-        std::fs::copy(fixture("ca.pem"), work.join("company.pem")).unwrap();
         std::fs::write(work.join("secret"), SECRET).unwrap();
         std::fs::write(work.join("token"), &self.assertion).unwrap();
     }
@@ -163,7 +162,7 @@ impl Sandbox {
     }
 
     /// Runs one example, and judges what came of it.
-    pub(super) async fn plays(&self, place: &str, example: &str) {
+    pub(super) async fn plays(&self, line: usize, example: &str) {
         let origin = self.prepare(example).await;
         let command = example
             .replace("https://mcp.example.com", &origin)
@@ -182,7 +181,10 @@ impl Sandbox {
             _ => String::new(),
         };
         let ran = self.runs(&command, &input, true).await;
-        let said = format!("{place}: {command}\n{}\n{}", ran.stdout, ran.stderr);
+        let said = format!(
+            "README line {line}: {command}\n{}\n{}",
+            ran.stdout, ran.stderr
+        );
         assert_eq!(ran.code, Some(0), "{said}");
         let answers = ran.stdout.lines().filter(|line| {
             let answer: Value = serde_json::from_str(line).unwrap_or_default();

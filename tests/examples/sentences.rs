@@ -1,7 +1,5 @@
 //! The README's sentences: short, and each with an actor.
 
-use mcpipe::help::{TOPICS, Topic};
-
 use super::readme;
 
 /// More words than that are two sentences.
@@ -79,36 +77,13 @@ fn no_sentence_of_the_readme_is_longer_than_thirty_words() {
 }
 
 #[test]
-fn the_readme_and_the_help_name_who_acts() {
-    let topics = TOPICS.iter().flat_map(topic_sentences);
-    let readme = sentences(&readme()).into_iter();
-    let readme = readme.map(|(line, sentence)| (format!("README line {line}"), sentence));
-    for (place, sentence) in readme.chain(topics) {
+fn the_readme_names_who_acts() {
+    for (line, sentence) in sentences(&readme()) {
         let sentence = sentence.to_lowercase();
         for word in NAMELESS {
-            assert!(!sentence.contains(word), "{place}: {sentence}");
+            assert!(!sentence.contains(word), "README line {line}: {sentence}");
         }
     }
-}
-
-fn topic_sentences(topic: &Topic) -> Vec<(String, String)> {
-    let text = topic.paragraphs().join("\n\n");
-    let found = sentences(&text).into_iter();
-    let place = || format!("mcpipe help {}", topic.name);
-    found.map(|(_, sentence)| (place(), sentence)).collect()
-}
-
-#[test]
-fn no_sentence_of_the_help_is_longer_than_thirty_words() {
-    let long = TOPICS
-        .iter()
-        .flat_map(topic_sentences)
-        .filter_map(|(place, sentence)| {
-            let words = sentence.split_whitespace().count();
-            (words > LONGEST).then(|| format!("{place}, {words} words: {sentence}"))
-        });
-    let long: Vec<_> = long.collect();
-    assert!(long.is_empty(), "{}", long.join("\n"));
 }
 
 #[test]

@@ -85,13 +85,13 @@ async fn forged_callbacks_are_turned_away_and_the_sign_in_goes_on() {
         );
     }
     assert_eq!(real.status, 200);
-    assert!(real.body.contains("You can close this tab"));
+    assert!(real.body.contains("You can close this window"));
     credential.unwrap();
     assert_eq!(world.authority.at("/token").len(), 1);
 }
 
 #[tokio::test]
-async fn pages_repeat_no_request_and_are_kept_to_themselves() {
+async fn pages_are_constant_and_kept_to_themselves() {
     let mut world = World::new().await;
     let (_, page) = at_the_redirect(&mut world, |back| async move {
         let code = back
@@ -114,7 +114,7 @@ async fn pages_repeat_no_request_and_are_kept_to_themselves() {
         assert!(page.header(name).unwrap().contains(wanted), "{name}");
     }
     assert!(page.header("access-control-allow-origin").is_none());
-    assert!(!page.body.contains(&code) && !page.body.contains("href"));
+    assert!(!page.body.contains(&code) && !page.body.contains("http"));
 }
 
 #[tokio::test]
@@ -191,10 +191,7 @@ async fn a_refusal_by_the_person_ends_the_attempt_and_says_so() {
         error.contains("access_denied") && error.contains("because of"),
         "{error}"
     );
-    assert!(page.body.contains("The sign-in was refused"));
-    assert!(page.body.contains("(access_denied)") || page.body.contains(">access_denied<"));
-    let command = format!("<code>mcpipe login {}</code>", world.resource());
-    assert!(page.body.contains(&command), "{}", page.body);
+    assert!(page.body.contains("did not work"));
 }
 
 #[tokio::test]
@@ -212,41 +209,6 @@ async fn the_page_waits_for_the_tokens_before_it_says_how_it_went() {
     .await;
     answer.unwrap_err();
     assert!(page.body.contains("did not work"), "{}", page.body);
-}
-
-#[tokio::test]
-async fn a_user_who_comes_after_the_time_is_told_so_with_the_command() {
-    let mut world = World::new().await;
-    let mut settings = world.watched();
-    settings.auth_timeout = std::time::Duration::from_secs(2);
-    let authorizer = world.authorizer_with(settings);
-    let (challenge, person) = (unauthorized(), browser::Browser::new());
-    let (answer, (start, back)) = tokio::join!(authorizer.renew(None, &challenge), async {
-        let start = world.shown.recv().await.unwrap();
-        let back = person.sent_to(&start).await;
-        (start, back)
-    });
-    let error = answer.unwrap_err().to_string();
-    assert!(error.contains("within 2 s"), "{error}");
-    let command = format!("<code>mcpipe login {}</code>", world.resource());
-    for (address, status) in [(&back, 200), (&start, 410)] {
-        let page = person.visit(address).await;
-        assert_eq!(page.status, status, "{page:?}");
-        assert!(
-            page.body.contains("The time for this sign-in is over"),
-            "{}",
-            page.body
-        );
-        assert!(page.body.contains(&command), "{}", page.body);
-    }
-    let stranger = browser::Browser::new().visit(&back).await;
-    assert_eq!(stranger.status, 400);
-    assert!(
-        !stranger.body.contains(&world.resource()),
-        "{}",
-        stranger.body
-    );
-    assert!(world.authority.at("/token").is_empty());
 }
 
 #[tokio::test]

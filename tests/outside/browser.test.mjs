@@ -41,7 +41,7 @@ function isOurs(entry, picture) {
 
 const options = { timeout: 120_000, skip: !fs.existsSync(executable) && `no Chromium at ${executable}: apt-get install chromium` };
 
-test("a person signs in with a real browser and is told that the tab can be closed", options, async (t) => {
+test("a person signs in with a real browser and is told that the window can be closed", options, async (t) => {
   const { url, authority } = await startProtected(t);
   const place = new Place(t);
   const chromium = chromiumIn(place, "signed-in.png");
@@ -51,11 +51,11 @@ test("a person signs in with a real browser and is told that the tab can be clos
   const entry = await ended(chromium);
   isOurs(entry, chromium.picture);
   assert.match(entry.text, /signed in/i);
-  assert.match(entry.text, /close this tab/i);
+  assert.match(entry.text, /close this window/i);
   t.diagnostic(`picture: ${chromium.picture}`);
 });
 
-test("a person who declines in a real browser reads that it was refused", options, async (t) => {
+test("a person who declines in a real browser reads that it did not work", options, async (t) => {
   const { url, authority } = await startProtected(t);
   const place = new Place(t);
   const chromium = chromiumIn(place, "declined.png", "--decline");
@@ -65,7 +65,7 @@ test("a person who declines in a real browser reads that it was refused", option
   assert.equal(authority.counters.codeExchanges, 0);
   const entry = await ended(chromium);
   isOurs(entry, chromium.picture);
-  assert.match(entry.text, /was refused/i);
+  assert.match(entry.text, /did not work/i);
   t.diagnostic(`picture: ${chromium.picture}`);
 });
 

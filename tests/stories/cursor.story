@@ -18,15 +18,8 @@ Cursor asks for the tools and waits. The user signs in, and Cursor has them.
 
 send tools/list
 browser
-    the page: You are signed in to mcp.example.com
-    the page: You can close this tab. cursor goes on by itself.
-    the page: Server
-    the page: https://mcp.example.com/mcp
-    the page: Signed in at
-    the page: as.example.com
-    the page: Application
-    the page: cursor, through mcpipe
-    the page: To sign out again: mcpipe logout https://mcp.example.com/mcp
+    the page: You are signed in
+    the page: You can close this window and go back to your application.
 receive
     {"jsonrpc":"2.0","method":"notifications/tools/list_changed"}
     {"jsonrpc":"2.0","id":2,"result":{"tools":[{"inputSchema":{"type":"object"},"name":"greet"}]}}
@@ -60,15 +53,8 @@ stderr visiting
     stderr: Please authorize this client by visiting:
     stderr: http://127.0.0.1:PORT/…/start
 browser
-    the page: You are signed in to mcp.example.com
-    the page: You can close this tab. cursor goes on by itself.
-    the page: Server
-    the page: https://mcp.example.com/mcp
-    the page: Signed in at
-    the page: as.example.com
-    the page: Application
-    the page: cursor, through mcpipe
-    the page: To sign out again: mcpipe logout https://mcp.example.com/mcp
+    the page: You are signed in
+    the page: You can close this window and go back to your application.
 $ mcpipe status
     Vault: ~/.local/share/mcpipe/vault.bin (protection: file permissions)
     

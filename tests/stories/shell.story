@@ -40,23 +40,13 @@ $ mcpipe https://mcp.example.com/nowhere --protokol legacy
     exit 1
 $ mcpipe logn https://mcp.example.com/mcp
     error: argument 1 is neither the server's address nor a command
-    hint: perhaps `mcpipe login` is meant; `mcpipe --help` lists the commands
+    hint: an address looks like https://mcp.example.com/mcp; the commands are login, logout, status, token, vault, pins, audit, config, import; if a host tore an argument apart at its spaces, write it without them: --header Name:value, or --header "Name:${VAR}" with the value in the host's `env`
     exit 2
 $ mcpipe status https://mcp.example.com/other
     error: nothing is stored for https://mcp.example.com/other; stored is https://mcp.example.com/mcp
     hint: `mcpipe status https://mcp.example.com/mcp`
     exit 1
 $ mcpipe
-    mcpipe connects an MCP host on stdio to an MCP server over HTTPS: it signs in
-    there, keeps the tokens encrypted, and loses no message.
-    
-    A host starts it; this goes into the host's configuration:
-        {"mcpServers": {"example": {"command": "mcpipe",
-            "args": ["https://mcp.example.com/mcp"]}}}
-    To sign in ahead of time, in a browser:
-        mcpipe login https://mcp.example.com/mcp
-    To use a tool by hand:
-        mcpipe call https://mcp.example.com/mcp TOOL NAME=VALUE
-    
-    `mcpipe --help` lists the commands and the flags, `mcpipe help` the subjects.
+    error: the server's address is missing: <URL>
+    hint: write `mcpipe https://mcp.example.com/mcp`; `mcpipe --help` says more
     exit 2

@@ -299,10 +299,8 @@ impl Stage {
         let page = browser::follow(&page).await;
         let mut text = String::new();
         let mut is_tag = false;
-        let body = page.body.split("<main").last().unwrap_or_default();
-        let body = body.split_once('>').unwrap_or_default().1;
-        let body = body.split("</main>").next().unwrap_or_default();
-        for c in body.chars() {
+        let body = page.body.split("</style>").last().unwrap_or_default();
+        for c in body.replace("</h1>", "\n").chars() {
             match c {
                 '<' => is_tag = true,
                 '>' if is_tag => is_tag = false,

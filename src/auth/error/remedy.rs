@@ -91,7 +91,7 @@ impl Cause {
     }
 
     /// Returns the command or flag that helps here, where there is one besides a new sign-in.
-    pub(in crate::auth) fn way_out(&self, resource: &str) -> Option<String> {
+    pub(super) fn way_out(&self, resource: &str) -> Option<String> {
         Some(match self {
             Self::HeaderRefused { given, .. } => given.hint(),
             Self::Vault(error) => return error.hint(),

@@ -14,7 +14,7 @@ use crate::auth::flow::client_and_listener::{self, ClientAndListener};
 use crate::auth::flow::context::Context;
 use crate::auth::flow::new_record::{self, NewTokens};
 use crate::auth::flow::status_record::WaitingPage;
-use crate::auth::flow::{adjust, dpop_policy, last_page, token_request, userinfo};
+use crate::auth::flow::{adjust, dpop_policy, token_request, userinfo};
 use crate::auth::net::browser;
 use crate::auth::net::loopback::{CallbackPage, CallbackRequest, Loopback, StartLink};
 use crate::auth::notice::Notice;
@@ -97,9 +97,8 @@ impl<'a> BrowserSignIn<'a> {
         let resource = self.resource();
         let client =
             client_and_listener::select(self.context, &self.attempt, resource.as_deref()).await;
-        if let Err(why) = &client {
-            let page = last_page::failed(why, &self.context.settings);
-            answer(self.window.take(), page);
+        if client.is_err() {
+            answer(self.window.take(), CallbackPage::Failed);
         }
         client
     }
@@ -143,23 +142,8 @@ impl<'a> BrowserSignIn<'a> {
             Some(request) => request.answer(CallbackPage::Again(page.clone())),
             None => show_page(context, &self.attempt, page, &pending).await,
         }
-        let received = callback::receive(context, &self.attempt, &mut listener, &pending).await;
-        let (code, request) = match received {
-            // A command ends with its error; any other process may tell a user who comes later.
-            Err(unfinished)
-                if matches!(unfinished.why, Cause::TooLate { .. })
-                    && !self.attempt.is_requested =>
-            {
-                let patience = context.settings.auth_timeout;
-                let (now, name) = (context.now(), self.attempt.name);
-                context
-                    .late_callbacks
-                    .outlive(&context.status, now, name, listener, patience)
-                    .await;
-                return Err(unfinished);
-            }
-            received => received?,
-        };
+        let (code, request) =
+            callback::receive(context, &self.attempt, &mut listener, &pending).await?;
         Ok(Authorized {
             code,
             client,
@@ -285,9 +269,8 @@ impl<'a> BrowserSignIn<'a> {
             Some(Repair::OtherPrompt) => self.tell_missed_choice(true),
             Some(Repair::LeaveOutResource) => self.attempt.previous.learned.refuses_resource = true,
             None => {
-                let why = self.end(client, why).await;
-                answer(request, last_page::failed(&why, &self.context.settings));
-                return Err(why);
+                answer(request, CallbackPage::Failed);
+                return Err(self.end(client, why).await);
             }
         }
         tracing::info!(%why, "asking once more, otherwise");

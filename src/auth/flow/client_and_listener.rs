@@ -3,7 +3,6 @@
 //! A registration is reused as long as its redirect URI can be listened on again and the server still knows it; otherwise
 //! there is a new one. What the user brought for one issuer does not go to another.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use oauth2::CsrfToken;
@@ -13,7 +12,6 @@ use crate::auth::Cause;
 use crate::auth::client::{Client, ClientSource};
 use crate::auth::flow::attempt::Attempt;
 use crate::auth::flow::context::Context;
-use crate::auth::flow::last_page;
 use crate::auth::net::http::{self, Http, host_of};
 use crate::auth::net::loopback::{ListenAddress, Loopback};
 use crate::auth::oauth::authorization_code::{self, AuthorizationRequest};
@@ -44,7 +42,7 @@ pub(in crate::auth) async fn select(
             store.belongs_there(Some(&client.id), server).await?;
         }
         learned.correct(&mut client);
-        let address = listen_address(context, attempt, Some(FIXED_PATH), None);
+        let address = listen_address(settings, server, Some(FIXED_PATH), None);
         let listener = listen(context, &address).await?;
         return Ok(ClientAndListener { client, listener });
     }
@@ -57,7 +55,7 @@ pub(in crate::auth) async fn select(
     if settings.registration_token.is_some() {
         store.belongs_there(None, server).await?;
     }
-    let (mut registered, listener) = register_and_listen(context, attempt).await?;
+    let (mut registered, listener) = register_and_listen(context, server).await?;
     learned.correct(&mut registered.client);
     let record = ClientRecord {
         client: registered.client.clone(),
@@ -88,7 +86,7 @@ async fn reuse(
     } = context;
     let server = attempt.server;
     let redirect_uri = Url::parse(&stored.redirect_uri).ok();
-    let address = listen_address(context, attempt, None, redirect_uri.as_ref());
+    let address = listen_address(settings, server, None, redirect_uri.as_ref());
     let listener = late_callbacks
         .open(&address, status, tasks, &settings.now)
         .await;
@@ -119,10 +117,10 @@ async fn reuse(
 /// the address and the user has fixed neither.
 async fn register_and_listen(
     context: &Context,
-    attempt: &Attempt<'_>,
+    server: &AuthorizationServer,
 ) -> Result<(Registered, Loopback), Cause> {
-    let (settings, server) = (&*context.settings, attempt.server);
-    let address = listen_address(context, attempt, None, None);
+    let settings = &*context.settings;
+    let address = listen_address(settings, server, None, None);
     let listener = listen(context, &address).await?;
     let registered = Box::pin(register(context, server, settings, listener.uri())).await;
     let is_free = settings.callback_host.is_none() && settings.redirect_uri.is_none();
@@ -222,14 +220,11 @@ async fn listen(context: &Context, address: &ListenAddress) -> Result<Loopback, 
 /// Chooses where to listen: as the user says, else as the stored registration says, else anywhere, under a path that
 /// cannot be guessed unless `fixed` has to be it.
 fn listen_address(
-    context: &Context,
-    attempt: &Attempt<'_>,
+    settings: &Settings,
+    server: &AuthorizationServer,
     fixed: Option<&str>,
     registered: Option<&Url>,
 ) -> ListenAddress {
-    let (settings, server) = (&*context.settings, attempt.server);
-    let is_kept = context.store.vault().location().is_some();
-    let about = last_page::about(settings, server, attempt.is_requested, is_kept);
     let announced = settings.redirect_uri.as_deref();
     let parsed = announced.and_then(|uri| Url::parse(uri).ok());
     let pattern = parsed.as_ref().or(registered);
@@ -260,7 +255,6 @@ fn listen_address(
         announced: announced.map(str::to_owned),
         onward: settings.success_url.clone(),
         lifetime: settings.auth_timeout.saturating_add(AFTERWARDS),
-        about: Arc::new(about),
     }
 }
 

@@ -232,7 +232,6 @@ async fn send_helper(
         challenge: challenge.clone(),
         stale,
         old: old.clone(),
-        host_name: context.settings.host_name.known().map(str::to_owned),
     };
     let child = helper::send(helper, &request, root.as_ref())
         .await

@@ -32,8 +32,6 @@ pub struct SignInRequest {
     pub stale: Option<Secret>,
     /// The attempt that was over when the request was made; a later one is news.
     pub old: Option<String>,
-    /// The name that the sender's host gives itself.
-    pub host_name: Option<String>,
 }
 
 /// The hand-off as it was read.
@@ -67,8 +65,6 @@ struct Handoff {
     stale: Option<String>,
     old: Option<String>,
     root: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    host_name: Option<String>,
 }
 
 /// Starts a helper and writes its hand-off.
@@ -120,7 +116,6 @@ fn write(
             .map(|token| token.expose().to_owned()),
         old: request.old.clone(),
         root: root.map(|root| encode(root.expose())),
-        host_name: request.host_name.clone(),
     };
     Ok(Zeroizing::new(serde_json::to_string(&handoff)?))
 }
@@ -143,11 +138,9 @@ pub fn read(text: &str) -> Option<ReceivedHandoff> {
                 error: handoff.error,
                 description: None,
                 takes_dpop: handoff.takes_dpop,
-                schemes: Box::default(),
             },
             stale: handoff.stale.map(Secret::new),
             old: handoff.old,
-            host_name: handoff.host_name,
         },
         root,
     })
@@ -176,12 +169,10 @@ mod tests {
             },
             stale: Some(Secret::new("canary")),
             old: Some("attempt".to_owned()),
-            host_name: Some("Cursor".to_owned()),
         };
         let text = write(&helper, &request, Some(&Key::new([7; 32]))).unwrap();
         let opened = read(&text).unwrap();
         assert_eq!(opened.request.challenge, request.challenge);
-        assert_eq!(opened.request.host_name, request.host_name);
         assert!(opened.request.stale.as_ref().unwrap().same_as("canary"));
         assert!(opened.root.as_ref().unwrap().same_as(&[7; 32]));
         assert!(!format!("{opened:?}").contains("canary"));
@@ -205,16 +196,14 @@ mod tests {
                 error: Some("invalid_token".to_owned()),
                 description: Some("is not handed over".to_owned()),
                 takes_dpop: true,
-                schemes: ["neither are they".to_owned()].into(),
             },
             stale: Some(Secret::new("token")),
             old: Some("attempt".to_owned()),
-            host_name: Some("Cursor".to_owned()),
         };
         let text = write(&helper, &request, Some(&Key::new([7; 32]))).unwrap();
         assert_eq!(
             text.replace(VERSION, "VERSION"),
-            r#"{"version":"VERSION","door":"{}","status":401,"resource_metadata":"https://a.example/prm","scope":"a b","error":"invalid_token","takes_dpop":true,"stale":"token","old":"attempt","root":"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc","host_name":"Cursor"}"#
+            r#"{"version":"VERSION","door":"{}","status":401,"resource_metadata":"https://a.example/prm","scope":"a b","error":"invalid_token","takes_dpop":true,"stale":"token","old":"attempt","root":"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc"}"#
         );
     }
 }

@@ -175,32 +175,6 @@ pub(in crate::auth) async fn last_used(
     })
 }
 
-/// Returns the difference between this authorization server and the one used last, if that is the user's to decide: the
-/// user has neither named the server nor accepted it with other settings.
-pub(in crate::auth) fn changed(
-    settings: &Settings,
-    last: &LastUsed,
-    resource: &ProtectedResource,
-    server: &AuthorizationServer,
-) -> Option<Changed> {
-    let Settings {
-        authorization_server,
-        expected_issuer,
-        token_endpoint,
-        ..
-    } = settings;
-    let is_named_by_the_user =
-        authorization_server.is_some() || expected_issuer.is_some() || token_endpoint.is_some();
-    let used = last.ours.as_ref().or(last.any.as_ref())?;
-    if is_named_by_the_user {
-        return None;
-    }
-    let changed = used.changed(resource, server)?;
-    let any = last.any.as_ref();
-    let is_accepted = any.is_some_and(|any| any.changed(resource, server).is_none());
-    (!is_accepted).then_some(changed)
-}
-
 /// Says whether this authorization server may be used now: it is the one used last, or the user says so.
 ///
 /// # Errors
@@ -213,12 +187,32 @@ pub(in crate::auth) async fn may_be_used(
     resource: &ProtectedResource,
     server: &AuthorizationServer,
 ) -> Result<(), Cause> {
-    let Some(changed) = changed(settings, last, resource, server) else {
+    let Settings {
+        authorization_server,
+        expected_issuer,
+        token_endpoint,
+        announce,
+        ..
+    } = settings;
+    let is_named_by_the_user =
+        authorization_server.is_some() || expected_issuer.is_some() || token_endpoint.is_some();
+    let Some(used) = last.ours.as_ref().or(last.any.as_ref()) else {
         return Ok(());
     };
+    if is_named_by_the_user {
+        return Ok(());
+    }
+    let Some(changed) = used.changed(resource, server) else {
+        return Ok(());
+    };
+    // The user has accepted it, with other settings at the same server.
+    if let Some(any) = &last.any
+        && any.changed(resource, server).is_none()
+    {
+        return Ok(());
+    }
     if why.is_requested() {
-        let notice = Notice::OtherIssuer { changed: &changed };
-        settings.announce.tell(&notice);
+        announce.tell(&Notice::OtherIssuer { changed: &changed });
         return Ok(());
     }
     tracing::warn!(%changed, "this is left to the user");

@@ -2,7 +2,7 @@
 //!
 //! A browser may fetch the address ahead of the user, repeat it, or do so at the user's wish. The tokens have been kept by
 //! then and nothing waits for this: it ends with the process, with the next attempt in any process, which may want the port,
-//! and after ten seconds. A user who comes after the time for the sign-in is told so, for a few minutes.
+//! and after ten seconds.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,16 +10,12 @@ use std::time::Duration;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::flow::sign_in_status::SignInStatus;
-use crate::auth::net::loopback::{
-    CallbackPage, CallbackRequest, Ending, ListenAddress, ListenerHandle, Loopback, Reason,
-};
+use crate::auth::net::loopback::{CallbackPage, ListenAddress, ListenerHandle, Loopback};
 use crate::auth::oauth::authorization_code::{Callback, PendingAuthorization};
 use crate::clock::Clock;
 
 /// The time for which the listener stays.
 const STAY: Duration = Duration::from_secs(10);
-/// The longest time for which the listener tells a user that the time is over.
-const LATE: Duration = Duration::from_secs(300);
 /// The interval at which it looks if another attempt has begun.
 const LOOK: Duration = Duration::from_millis(250);
 /// The time for which an attempt waits for a port that the listener of an earlier one may still hold.
@@ -75,64 +71,15 @@ impl LateCallbacks {
         status: &Arc<SignInStatus>,
         now: u64,
         attempt: &str,
-        listener: Loopback,
+        mut listener: Loopback,
         pending: PendingAuthorization,
         is_seen: bool,
     ) {
-        let (saw, seen) = tokio::sync::watch::channel(is_seen);
-        let page = move |request: &CallbackRequest| {
-            let page = match pending.verify(&request.parameters) {
-                Callback::NotOurs => CallbackPage::NotOurs,
-                _ if !request.is_from_opener && request.is_post => CallbackPage::AsGet,
-                _ if !request.is_from_opener => CallbackPage::OtherBrowser,
-                Callback::Code(_) | Callback::Failed(_) => CallbackPage::SignedIn,
-            };
-            if page == CallbackPage::SignedIn && !request.is_prefetch {
-                saw.send_replace(true);
-            }
-            page
-        };
-        let stay = until(now, STAY);
-        self.stay(status, attempt, listener, stay, seen, page).await;
-    }
-
-    /// Lets the listener of an attempt whose time is over stay for at most `patience`, and tell so.
-    pub(in crate::auth) async fn outlive(
-        &self,
-        status: &Arc<SignInStatus>,
-        now: u64,
-        attempt: &str,
-        listener: Loopback,
-        patience: Duration,
-    ) {
-        if let Some(start) = listener.start() {
-            start.expire();
-        }
-        let (_, seen) = tokio::sync::watch::channel(true);
-        let page = |request: &CallbackRequest| match request.is_from_opener {
-            true => CallbackPage::Failed(Ending {
-                reason: Reason::TooLate,
-                hint: None,
-            }),
-            false => CallbackPage::NotOurs,
-        };
-        let stay = until(now, patience.min(LATE));
-        self.stay(status, attempt, listener, stay, seen, page).await;
-    }
-
-    /// Answers at a listener with these pages, for a time and until the second at which that time is over.
-    async fn stay(
-        &self,
-        status: &Arc<SignInStatus>,
-        attempt: &str,
-        mut listener: Loopback,
-        (stay, until): (Duration, u64),
-        seen: tokio::sync::watch::Receiver<bool>,
-        page: impl Fn(&CallbackRequest) -> CallbackPage + Send + Sync + 'static,
-    ) {
+        let until = now + STAY.as_secs();
         status
             .update(attempt, |record| record.listens_until = Some(until))
             .await;
+        let (saw, seen) = tokio::sync::watch::channel(is_seen);
         let handle = listener.handle();
         *self.last() = Some(Lingering {
             handle: handle.clone(),
@@ -153,7 +100,15 @@ impl LateCallbacks {
             let requests = async {
                 loop {
                     let request = listener.next_request().await;
-                    let page = page(&request);
+                    let page = match pending.verify(&request.parameters) {
+                        Callback::NotOurs => CallbackPage::NotOurs,
+                        _ if !request.is_from_opener && request.is_post => CallbackPage::AsGet,
+                        _ if !request.is_from_opener => CallbackPage::OtherBrowser,
+                        Callback::Code(_) | Callback::Failed(_) => CallbackPage::SignedIn,
+                    };
+                    if page == CallbackPage::SignedIn && !request.is_prefetch {
+                        saw.send_replace(true);
+                    }
                     request.answer(page);
                 }
             };
@@ -161,7 +116,7 @@ impl LateCallbacks {
                 () = requests => {}
                 () = another => {}
                 () = handle.closed() => {}
-                () = tokio::time::sleep(stay) => {}
+                () = tokio::time::sleep(STAY) => {}
             }
         });
     }
@@ -205,9 +160,4 @@ impl LateCallbacks {
         let opened = tokio::time::timeout(HANDOVER, again).await;
         opened.map_err(|_| first)
     }
-}
-
-/// Returns a time, with the second in which it is over.
-fn until(now: u64, stay: Duration) -> (Duration, u64) {
-    (stay, now.saturating_add(stay.as_secs()))
 }

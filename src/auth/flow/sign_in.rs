@@ -29,7 +29,6 @@ use crate::auth::flow::sign_in_status::attempt_name;
 use crate::auth::flow::status_record::{FailedAttempt, Phase, StatusRecord};
 use crate::auth::flow::trigger::{Origin, Trigger};
 use crate::auth::flow::{device, dpop_policy, issuer_check, limits};
-use crate::auth::net::http::Http;
 use crate::auth::oauth::challenge::Challenge;
 use crate::auth::oauth::discovery::{self, AuthorizationServer, Preference, ProtectedResource};
 use crate::auth::oauth::scope::{Scopes, Wishes, choose};
@@ -112,26 +111,17 @@ async fn protected_resource(
     context: &Context,
     challenge: &Challenge,
 ) -> Result<ProtectedResource, Cause> {
-    Ok(resource_of(&context.http, &context.settings, challenge).await?)
-}
-
-/// Does the first step of a sign-in, which needs no credential.
-pub(in crate::auth) async fn resource_of(
-    http: &Http,
-    settings: &Settings,
-    challenge: &Challenge,
-) -> Result<ProtectedResource, discovery::Error> {
     let Settings {
         url,
         resource,
         authorization_server,
         ..
-    } = settings;
+    } = &*context.settings;
     if authorization_server.as_ref() == Some(resource) {
         return Ok(ProtectedResource::unsaid(url));
     }
     let named = challenge.resource_metadata.as_deref();
-    discovery::protected_resource(http, url, named).await
+    Ok(discovery::protected_resource(&context.http, url, named).await?)
 }
 
 /// Returns the authorization server that the resource names, if it may be used after the last one.
@@ -147,27 +137,18 @@ async fn authorization_server(
         ..
     } = context;
     let last = issuer_check::last_used(store, settings).await?;
-    let preference = preference(settings, last.issuer());
+    let preference = Preference {
+        fixed: settings.authorization_server.as_deref(),
+        held: last.issuer(),
+        expected: settings.expected_issuer.as_deref(),
+        pkce: !settings.assume_pkce,
+    };
     let server = discovery::authorization_server(http, resource, preference).await?;
     issuer_check::may_be_used(store, settings, why, &last, resource, &server).await?;
     Ok(server)
 }
 
-/// Returns the criteria for an authorization server. `held` is the issuer of the last sign-in.
-pub(in crate::auth) fn preference<'a>(
-    settings: &'a Settings,
-    held: Option<&'a str>,
-) -> Preference<'a> {
-    Preference {
-        fixed: settings.authorization_server.as_deref(),
-        held,
-        expected: settings.expected_issuer.as_deref(),
-        pkce: !settings.assume_pkce,
-    }
-}
-
-/// Returns the scopes to ask for. `before` is the last record of the same issuer.
-pub(in crate::auth) fn scope(
+fn scope(
     settings: &Settings,
     challenge: &Challenge,
     resource: &ProtectedResource,

@@ -6,11 +6,9 @@
 //! query or a body. Knows nothing of OAuth.
 
 pub mod conditional; // documents with validators
-mod document; // metadata documents
 mod error; // no answer, and why
 mod limits; // times and sizes
 mod secrets;
-mod trace; // the answers of places, and their trace
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -41,15 +39,12 @@ use limits::{
 };
 pub(crate) use limits::{POST_PATIENCE, TOKEN_PATIENCE};
 use secrets::note_secrets;
-pub use trace::{Document, Trace, Visit};
 
 /// An HTTP client for a sign-in. It costs nothing until its first request: most starts sign in to nothing.
 #[derive(Clone)]
 pub struct Http {
     inner: Arc<HttpInner>,
     observer: Option<RequestObserver>,
-    /// The notes of the places that are looked at for documents.
-    trace: Option<Trace>,
 }
 
 /// An observer that gets each request: method, address without its query, status, the client's authentication, the
@@ -84,6 +79,23 @@ impl fmt::Debug for PostResponse {
     }
 }
 
+/// The answer of a place where a metadata document might be.
+#[derive(Debug)]
+pub enum Document {
+    /// A JSON object.
+    Found(Value),
+    /// A redirect to another origin, which is not followed.
+    Redirect {
+        /// The address that it leads to.
+        to: Url,
+    },
+    /// Something else, or a refusal (4xx): the next place may be tried.
+    Absent {
+        /// The HTTP status.
+        status: u16,
+    },
+}
+
 impl Http {
     /// Makes a client over this TLS configuration (roots and provider chosen by the caller).
     pub fn new(tls: rustls::ClientConfig, guard: Guard) -> Self {
@@ -103,7 +115,6 @@ impl Http {
         let http = Self::made_of(parts.tls.clone(), guard, parts.resolver.lookup(), proxies);
         Self {
             observer: self.observer.clone(),
-            trace: self.trace.clone(),
             ..http
         }
     }
@@ -143,7 +154,6 @@ impl Http {
         Self {
             inner: Arc::new(parts),
             observer: None,
-            trace: None,
         }
     }
 
@@ -155,7 +165,6 @@ impl Http {
         let http = Self::made_of(parts.tls.clone(), guard, lookup, parts.proxies.clone());
         Self {
             observer: self.observer.clone(),
-            trace: self.trace.clone(),
             ..http
         }
     }
@@ -169,6 +178,60 @@ impl Http {
             host: host_of(url),
             why,
         })
+    }
+
+    /// Looks for a metadata document. A stream of events is left unread: some servers answer every GET with one that
+    /// never ends.
+    ///
+    /// # Errors
+    /// The place is forbidden, unreachable or unwell (5xx): that is not absence.
+    pub async fn document(&self, url: &Url) -> Result<Document, Error> {
+        let work = async {
+            let mut at = url.clone();
+            for _ in 0..=MAX_REDIRECTS {
+                let asking = |client: &reqwest::Client| {
+                    let request = client.get(at.clone()).header(ACCEPT, "application/json");
+                    request.header("MCP-Protocol-Version", DISCOVERY_VERSION)
+                };
+                let asked = RequestLogEntry::get(&at);
+                let failed = |_: &Error| self.report(&asked, None, None);
+                let response = self.sent(&at, asking).await.inspect_err(failed)?;
+                let status = response.status();
+                self.report(&asked, Some(status.as_u16()), None);
+                self.answers(&at, status.as_u16())?;
+                if status.is_redirection() {
+                    match next_hop(&at, response.headers()) {
+                        Some(next) => at = next,
+                        None => match redirect::target(&at, response.headers()) {
+                            Some(to) => return Ok(Document::Redirect { to }),
+                            None => break,
+                        },
+                    }
+                    continue;
+                }
+                if is_unavailable(status.as_u16()) {
+                    return Err(unavailable(&at, status.as_u16(), response.headers()));
+                }
+                let absent = Document::Absent {
+                    status: status.as_u16(),
+                };
+                let media = http_fields::media_type(response.headers());
+                if !status.is_success() || media == "text/event-stream" {
+                    return Ok(absent);
+                }
+                // Some servers label a document as a page; a real page is too large, or no JSON.
+                let body = match self.body(response, &at, MAX_DOCUMENT).await {
+                    Err(Error::TooLarge { .. }) if media == "text/html" => return Ok(absent),
+                    body => body?,
+                };
+                return Ok(match serde_json::from_slice(&body) {
+                    Ok(found @ Value::Object(_)) => Document::Found(found),
+                    _ => absent,
+                });
+            }
+            Ok(Document::Absent { status: 302 })
+        };
+        within(DOCUMENT_PATIENCE, url, work).await
     }
 
     /// Returns the answer that a browser would get for a page: the status, and the address of a redirect. The client
@@ -409,6 +472,10 @@ impl fmt::Debug for Http {
         write!(out, "Http({:?})", self.inner.guard)
     }
 }
+
+/// The revision that discovery names. MCP 2025-03-26, basic/authorization, asks for the header; later revisions do not
+/// mind it.
+const DISCOVERY_VERSION: &str = "2025-11-25";
 
 /// Returns a text without its byte order mark, and with a replacement character for bytes that are not UTF-8.
 fn plain_text(body: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {

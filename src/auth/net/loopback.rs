@@ -3,7 +3,7 @@
 //! The listener accepts any request and trusts none: it refuses another host name, path or method, and any request that
 //! the sign-in does not recognise, while it goes on waiting. A sign-in begins at the start page (`start`), and an
 //! answer says whether it comes from the browser that began there. The page for a real answer waits until the end of
-//! the sign-in is known, so that the page can report it. Pages repeat nothing that a request sent, unless it was checked.
+//! the sign-in is known, so that the page can report it. Pages are constant: they repeat nothing that a request sent.
 //!
 //! A consent page that sends the browser on with 307 or 308 makes it repeat its POST here (RFC 9110 section 15.4.8):
 //! the query counts, as in a GET. Without a query the form is read, as OAuth 2.0 Form Post Response Mode has it. A POST
@@ -32,7 +32,7 @@ use url::{Host, Url};
 pub use callback_request::CallbackRequest;
 use connections::{Connections, MAX_CONNECTIONS};
 pub use handle::ListenerHandle;
-pub use pages::{About, CallbackPage, Ending, Reason};
+pub use pages::CallbackPage;
 use start::StartPage;
 
 /// The address to listen at, and its name for the browser.
@@ -50,8 +50,6 @@ pub struct ListenAddress {
     pub onward: Option<Url>,
     /// The time for which a browser keeps the cookie of the sign-in.
     pub lifetime: Duration,
-    /// The names that the pages show.
-    pub about: Arc<About>,
 }
 
 /// A listener that accepts connections. Dropping it closes it; a page that is already due is still served.
@@ -94,11 +92,6 @@ impl StartLink {
         }
     }
 
-    /// Notes that the time for the sign-in is over: the page redirects no browser from now on.
-    pub fn expire(&self) {
-        self.page.expire();
-    }
-
     /// Notes that the sign-in has brought tokens: the page redirects no browser from now on.
     pub fn finish(&self) {
         self.page.finish();
@@ -136,7 +129,6 @@ impl Loopback {
             uri: uri.clone(),
             start: start.as_ref().map(|start| Arc::clone(&start.page)),
             onward: address.onward.clone(),
-            about: Arc::clone(&address.about),
             requests: sender,
             permits: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
             is_full: watch::Sender::new(false),
@@ -202,8 +194,7 @@ fn start(callback: &Url, address: &ListenAddress, port: u16) -> Option<StartLink
             && callback.port_or_known_default() == Some(port)
             && callback.path() == address.path
             && is_this_machine(callback);
-    let page = leads_here
-        .then(|| StartPage::below(&address.path, address.lifetime, Arc::clone(&address.about)))?;
+    let page = leads_here.then(|| StartPage::below(&address.path, address.lifetime))?;
     let url = callback.join(page.path()).ok()?;
     Some(StartLink {
         page: Arc::new(page),
@@ -220,11 +211,7 @@ fn is_this_machine(url: &Url) -> bool {
     }
 }
 
-/// Opens the sockets of a host in a redirect URI.
-///
-/// # Errors
-/// The port is taken, or may not be opened.
-pub(in crate::auth) async fn listeners(host: &str, port: u16) -> io::Result<Vec<TcpListener>> {
+async fn listeners(host: &str, port: u16) -> io::Result<Vec<TcpListener>> {
     let v4 = IpAddr::from(Ipv4Addr::LOCALHOST);
     let v6 = IpAddr::from(Ipv6Addr::LOCALHOST);
     let bind = |ip: IpAddr, port: u16| TcpListener::bind(SocketAddr::new(ip, port));

@@ -27,8 +27,6 @@ pub struct Challenge {
     pub description: Option<String>,
     /// True where the server asked for a token that is bound to a key, among others (RFC 9449 section 7.1).
     pub takes_dpop: bool,
-    /// The schemes of all challenges, as written; none where there is no challenge that can be read.
-    pub schemes: Box<[String]>,
 }
 
 impl Challenge {
@@ -70,7 +68,6 @@ impl Challenge {
             error: parameter("error"),
             description: parameter("error_description"),
             takes_dpop: of("dpop").next().is_some(),
-            schemes: offers.iter().map(|offer| offer.scheme.clone()).collect(),
         }
     }
 

@@ -98,11 +98,6 @@ impl ProtectedResource {
         self.oddity.as_ref().map(ToString::to_string)
     }
 
-    /// Returns the reason why a place could not be looked at, if there are no metadata.
-    pub fn fault(&self) -> Option<&Error> {
-        self.fault.as_ref()
-    }
-
     /// Returns `resource`, byte for byte as its metadata has it; `None` if it has no metadata (2025-03-26).
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
@@ -111,11 +106,6 @@ impl ProtectedResource {
     /// Returns `scopes_supported`.
     pub fn scopes(&self) -> Option<&Scopes> {
         self.scopes.as_ref()
-    }
-
-    /// Returns the issuers of `authorization_servers`, in the server's order.
-    pub fn servers(&self) -> &[String] {
-        &self.servers
     }
 
     /// Says whether the resource announces tokens bound to a key like ours (RFC 9728 section 2).
@@ -159,7 +149,6 @@ pub struct AuthorizationServer {
     scopes: Option<Scopes>,
     auth_methods: Option<Vec<String>>,
     auth_algorithms: Option<Vec<String>>,
-    challenge_methods: Option<Vec<String>>,
     knows_pkce: bool,
     takes_documents: bool,
     sends_issuer: bool,
@@ -218,8 +207,7 @@ impl AuthorizationServer {
             issuer: plain(asked, MAX_NAME),
             name,
         };
-        let challenges = list(document, "code_challenge_methods_supported");
-        let has_s256 = |methods: &Vec<String>| methods.iter().any(|method| method == "S256");
+        let challenges = list(document, "code_challenge_methods_supported").unwrap_or_default();
         Ok(Self {
             // Microsoft: the name of all tenants is the name of none of them.
             issuer: match found.contains("{tenantid}") && expected.is_none() {
@@ -242,8 +230,7 @@ impl AuthorizationServer {
             scopes: scopes(document),
             auth_methods: list(document, "token_endpoint_auth_methods_supported"),
             auth_algorithms: list(document, "token_endpoint_auth_signing_alg_values_supported"),
-            knows_pkce: challenges.as_ref().is_some_and(has_s256),
-            challenge_methods: challenges,
+            knows_pkce: challenges.iter().any(|method| method == "S256"),
             takes_documents: is_true(document, "client_id_metadata_document_supported"),
             sends_issuer: is_true(document, "authorization_response_iss_parameter_supported"),
         })
@@ -365,11 +352,6 @@ impl AuthorizationServer {
     /// Says whether the server announces that it binds tokens to a key like ours (RFC 9449 section 5.1).
     pub fn offers_dpop(&self) -> bool {
         self.offers_dpop
-    }
-
-    /// Returns `code_challenge_methods_supported`, if the server has it.
-    pub fn challenge_methods(&self) -> Option<&[String]> {
-        self.challenge_methods.as_deref()
     }
 
     /// Says whether the server announces PKCE with S256, or is known to support it.

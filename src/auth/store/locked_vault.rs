@@ -90,15 +90,6 @@ pub(in crate::auth) struct Unlocking {
 }
 
 impl Unlocking {
-    /// Makes the watches of a process for which nothing waits yet.
-    pub(in crate::auth) fn new() -> Self {
-        Self {
-            user: watch::Sender::new(false),
-            closed: watch::Sender::new(None),
-            leaving: CancellationToken::new(),
-        }
-    }
-
     /// Makes requests wait until the returned value is dropped.
     pub(in crate::auth) fn begin(&self, why: Closed) -> WaitingForUnlock {
         WaitingForUnlock::begin(&self.user, &self.closed, why)

@@ -4,25 +4,12 @@
 //! encrypts names with the content), and holds all that keeps two records apart: account, resource, issuer, client and
 //! the parameters that the user fixed. Versions of mcpipe that run in parallel must come to the same names.
 
-use serde_json::{Value, to_string};
+use serde_json::to_string;
 
 use crate::auth::client::Method;
 use crate::auth::net::address::canonical_text;
 use crate::auth::oauth::scope::Scopes;
 use crate::auth::settings::Settings;
-
-/// Parameters that a user has fixed for tokens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FixedParameters {
-    /// The client's id.
-    pub client_id: String,
-    /// `--scope`.
-    pub scope: Option<String>,
-    /// `--resource`.
-    pub resource: Option<String>,
-    /// True where parameters of requests were added, or the tokens were got without a user.
-    pub has_more: bool,
-}
 
 /// The name of tokens, taken apart. A name that another version has written may lack parts.
 #[derive(Clone, Debug)]
@@ -52,27 +39,6 @@ impl TokenName {
 
     fn part(&self, at: usize) -> Option<&str> {
         self.0.get(at).map(String::as_str)
-    }
-
-    /// Returns the parameters that the user had fixed for these tokens, and the client's id; `None` for a name that
-    /// another version has written.
-    pub(in crate::auth) fn fixed(&self) -> Option<FixedParameters> {
-        let (fixed, _) = self.0.split_last()?;
-        let mut fixed: Value = serde_json::from_str(fixed).ok()?;
-        // With a grant without a user, the parameters are the first of two.
-        let mut has_more = fixed.get(0).is_some_and(Value::is_array);
-        if has_more {
-            fixed = fixed.get(0)?.clone();
-        }
-        let text = |at: usize| fixed.get(at).and_then(Value::as_str).map(str::to_owned);
-        let lists = [2, 3].map(|at| fixed.get(at).and_then(Value::as_array));
-        has_more |= lists.into_iter().flatten().any(|list| !list.is_empty());
-        Some(FixedParameters {
-            client_id: self.client_id().unwrap_or_default().to_owned(),
-            scope: text(0),
-            resource: text(1),
-            has_more,
-        })
     }
 
     /// Says whether the tokens are for this account at this server, in every spelling of its address.

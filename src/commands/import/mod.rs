@@ -22,7 +22,7 @@ use self::take_over::Import;
 use crate::auth::flow::adopt::{self, Foreign, Judged};
 use crate::cli::DEFAULT_ACCOUNT;
 use crate::cli::import::ImportArgs;
-use crate::client_configs::files;
+use crate::mcp_remote::client_configs::{self, Folders};
 use crate::mcp_remote::command_line;
 use crate::mcp_remote::{command, key, running};
 use crate::report::Failure;
@@ -34,7 +34,7 @@ use crate::store::Vault;
 /// # Errors
 /// Wrong settings, or a sign-in that could not be taken over.
 pub async fn run(args: ImportArgs, env: &Environment) -> Result<(), Failure> {
-    let folders = files::folders(&env.variables)
+    let folders = Folders::of_this_process()
         .ok_or_else(|| Failure::usage("there is no home directory").hint("set HOME"))?;
     let vault = settings::vault(&args.vault, env, env.is_terminal)?;
     if vault.location().is_none() {
@@ -118,7 +118,7 @@ async fn is_running(candidate: &Candidate) -> bool {
     let key = candidate.key();
     let is_it = |words: &Vec<String>| {
         let words = command_line::arguments(words).unwrap_or_default();
-        let asked = command::read(&words, &files::read_header_file);
+        let asked = command::read(&words, &client_configs::read_header_file);
         asked.is_ok_and(|asked| key::of(&asked, key::Form::Full) == key)
     };
     if running::command_lines().iter().any(is_it) {

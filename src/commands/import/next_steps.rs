@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::cli::DEFAULT_ACCOUNT;
-use crate::client_configs::edit::Format;
 use crate::commands::import::sources::{Candidate, ConfigEntry};
+use crate::mcp_remote::clients::Language;
 use crate::text::printable;
 use crate::text::without_query;
 
@@ -84,9 +84,9 @@ fn at(path: &Path) -> String {
 /// Returns the command and its words in the language of the file.
 fn entry(said: &ConfigEntry, words: &[String]) -> String {
     let words = json!(words).to_string().replace("\",\"", "\", \"");
-    match said.format {
-        Format::Json => format!(r#""command": "mcpipe", "args": {words}"#),
-        Format::Toml => format!(r#"command = "mcpipe", args = {words}"#),
-        Format::Yaml => format!("command: mcpipe, args: {words}"),
+    match said.language {
+        Language::Json => format!(r#""command": "mcpipe", "args": {words}"#),
+        Language::Toml => format!(r#"command = "mcpipe", args = {words}"#),
+        Language::Yaml => format!("command: mcpipe, args: {words}"),
     }
 }

@@ -11,10 +11,8 @@ use std::path::{Path, PathBuf};
 use crate::cli::import::ImportArgs;
 use crate::cli::mcp_remote::as_bridge;
 use crate::cli::{LogArgs, NetworkArgs, ParseError, SignInArgs, TargetArgs, VaultArgs};
-use crate::client_configs::edit::Format;
-use crate::client_configs::files;
-use crate::client_configs::places::{self, Author, Folders, Place};
-use crate::client_configs::servers::{self, Server};
+use crate::mcp_remote::client_configs::{self, Author, Folders, Place};
+use crate::mcp_remote::clients::{self, Language, Server};
 use crate::mcp_remote::command::{self, Invocation};
 use crate::mcp_remote::command_line;
 use crate::mcp_remote::key::{self, Form};
@@ -46,7 +44,7 @@ pub(super) struct ConfigEntry {
     /// The file.
     pub path: PathBuf,
     /// The language of the file.
-    pub format: Format,
+    pub language: Language,
 }
 
 impl fmt::Display for ConfigEntry {
@@ -96,7 +94,7 @@ pub(super) fn all(
         return Ok(found);
     }
     let named = args.projects.iter().cloned().map(Place::named);
-    for place in places::all(folders).into_iter().chain(named) {
+    for place in client_configs::all(folders).into_iter().chain(named) {
         let at = printable(&place.path.to_string_lossy(), 500);
         let servers = match servers(&place) {
             Ok(servers) => servers,
@@ -128,7 +126,7 @@ pub(super) fn all(
                 client: place.client.clone(),
                 name: server.name,
                 path: place.path.clone(),
-                format: place.format,
+                language: place.language,
             };
             // A directory from a project's file would be a store of the project's making.
             let theirs = server.environment.get("MCP_REMOTE_CONFIG_DIR");
@@ -269,19 +267,18 @@ fn typed(args: ImportArgs) -> Result<(Invocation, TargetArgs), Failure> {
     if args.sign_in.disable_resource_parameter {
         words.push("--disable-resource-parameter".to_owned());
     }
-    let asked = command::read(&words, &files::read_header_file)
+    let asked = command::read(&words, &client_configs::read_header_file)
         .map_err(|why| Failure::usage(why).hint("type it as it was typed for mcp-remote"))?;
     Ok((asked, target(args.url, args.network, args.sign_in)))
 }
 
 /// Reads a command line of mcp-remote that the user typed after `--`, with the meaning it has for mcp-remote.
 fn copied(words: &[String], users: &ImportArgs) -> Result<(Invocation, TargetArgs), String> {
-    let asked = command::read(words, &files::read_header_file).map_err(|why| why.to_string())?;
+    let asked =
+        command::read(words, &client_configs::read_header_file).map_err(|why| why.to_string())?;
     let bridge = as_bridge(words).map_err(|why| match why {
         ParseError::Usage(mistake) => mistake.to_string(),
-        ParseError::Help(_) | ParseError::Alone => {
-            "it only asks for help or the version".to_owned()
-        }
+        ParseError::Help(_) => "it only asks for help or the version".to_owned(),
     })?;
     let (theirs, mut sign_in) = (bridge.target.network, bridge.target.sign_in);
     let network = NetworkArgs {
@@ -374,9 +371,9 @@ fn target(url: Option<String>, network: NetworkArgs, sign_in: SignInArgs) -> Tar
 
 /// Returns the servers in a configuration file; none if there is no file.
 fn servers(place: &Place) -> Result<Vec<Server>, String> {
-    let text = files::read(place).map_err(|why| why.to_string())?;
+    let text = client_configs::read(place).map_err(|why| why.to_string())?;
     match text.filter(|text| text.contains("mcp-remote")) {
-        Some(text) => servers::servers(&text, place.format),
+        Some(text) => clients::servers(&text, place.language),
         None => Ok(Vec::new()),
     }
 }

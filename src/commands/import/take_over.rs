@@ -6,12 +6,12 @@ use std::time::Duration;
 use crate::auth::flow::adopt::{self, Adopted, Foreign, Judged};
 use crate::clock::{milliseconds, seconds};
 use crate::commands::connection;
+use crate::commands::first_challenge::first_challenge;
 use crate::commands::import::bridge_settings::settings_of;
 use crate::commands::import::error::Error;
 use crate::commands::import::sources::{Candidate, CandidateFiles};
 use crate::mcp_remote::records;
 use crate::mcp_remote::token_files::{self, Lease, TokenFile};
-use crate::remote::first_challenge::first_challenge;
 use crate::settings::{self, Environment};
 use crate::store::Vault;
 

@@ -62,7 +62,7 @@ impl Error {
     }
 
     /// Returns a mistake in one line.
-    pub(in crate::settings) fn line(
+    pub(super) fn line(
         path: &Path,
         line: usize,
         text: impl Into<String>,

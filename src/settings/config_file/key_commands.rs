@@ -6,10 +6,11 @@ use toml_edit::{Item, Table};
 
 use crate::process::argv::Argv;
 use crate::settings::config_file::error::Error;
+use crate::settings::config_file::nearest::nearest;
 use crate::settings::config_file::sections::{line_at, parse};
 use crate::store::files;
 use crate::store::key_command::Configured;
-use crate::text::{nearest, printable};
+use crate::text::printable;
 
 const KNOWN: [&str; 2] = ["key_command", "key_store_command"];
 

@@ -31,6 +31,7 @@ mod file;
 mod key_commands;
 mod layers;
 mod managed;
+mod nearest;
 mod sections;
 mod server_pattern;
 
@@ -40,4 +41,3 @@ pub(super) use file::{ConfigFile, user_file};
 pub use key_commands::key_commands;
 pub(super) use layers::{Layer, LayerValue, Layers};
 pub(super) use managed::{MANAGED, managed_file};
-pub(super) use sections::{line_at, parse};

@@ -11,8 +11,9 @@ use toml_edit::{Document, Item, TableLike, Value};
 
 use crate::cli::{Key, KeyKind};
 use crate::settings::config_file::error::Error;
+use crate::settings::config_file::nearest::nearest;
 use crate::settings::config_file::server_pattern::{NotServer, ServerPattern};
-use crate::text::{nearest, printable, without_query};
+use crate::text::{printable, without_query};
 
 /// A table of flags.
 #[derive(Clone, Debug)]
@@ -349,7 +350,7 @@ impl Reading<'_> {
 ///
 /// # Errors
 /// [`Error::Toml`].
-pub(in crate::settings) fn parse(path: &Path, text: &str) -> Result<Document<String>, Error> {
+pub(super) fn parse(path: &Path, text: &str) -> Result<Document<String>, Error> {
     Document::parse(text.to_owned()).map_err(|error| Error::Toml {
         path: path.into(),
         line: error.span().map_or(1, |span| line_at(text, span.start)),
@@ -358,7 +359,7 @@ pub(in crate::settings) fn parse(path: &Path, text: &str) -> Result<Document<Str
 }
 
 /// Returns the number of the line, from 1, that this byte is in.
-pub(in crate::settings) fn line_at(text: &str, at: usize) -> usize {
+pub(super) fn line_at(text: &str, at: usize) -> usize {
     let before = text.as_bytes().iter().take(at);
     1 + before.filter(|byte| **byte == b'\n').count()
 }

@@ -29,6 +29,5 @@ pub use export::Imported;
 pub(super) use export::exported;
 pub(super) use lockable::InUse;
 pub use slots::{KeyKind, NewKey};
-pub use state::OpenedBy;
 pub(super) use transaction::Disk;
 pub use unlock::Unlock;

@@ -1,18 +1,11 @@
 //! Opening a vault, or making one, for its own sake: the entries are not touched.
 
 use crate::store::Error;
-use crate::store::disk::state::OpenedBy;
 use crate::store::disk::transaction::Disk;
 use crate::store::passphrase::Sources;
 use crate::store::primitives::Key;
 
 impl Disk {
-    /// Returns what has opened the vault.
-    pub(in crate::store) fn opened_by(&self) -> Option<OpenedBy> {
-        let state = self.state();
-        state.opened_by.filter(|_| state.opened.is_some())
-    }
-
     /// Opens the vault, or checks that one can be made, and asks for the passphrase in either case. Makes none.
     pub(in crate::store) fn open_or_prepare(&self) -> Result<(), Error> {
         let mut state = self.state();

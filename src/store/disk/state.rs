@@ -15,25 +15,6 @@ use crate::store::primitives::Key;
 /// each time.
 const FAILED_FOR: Duration = Duration::from_secs(60);
 
-/// The source of the key or passphrase that opened a vault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OpenedBy {
-    /// The key that another process of ours has passed on.
-    OtherProcess,
-    /// The agent of `mcpipe vault unlock`.
-    Agent,
-    /// The key file of this machine.
-    KeyFile,
-    /// The credential that the service manager hands in.
-    Credential,
-    /// A passphrase from the source of this name.
-    Passphrase(&'static str),
-    /// The program that holds the key of the slot with this label.
-    Program(&'static str),
-    /// A passphrase that the user typed.
-    Typed,
-}
-
 /// The state of a vault on disk, behind one lock.
 #[derive(Debug, Default)]
 pub(super) struct DiskState {
@@ -44,8 +25,6 @@ pub(super) struct DiskState {
     pub(super) mark: Option<Option<Vec<u8>>>,
     /// True where a key file on this machine opened the vault: no lock takes that key while it opens the vault.
     pub(super) is_by_key_file: bool,
-    /// The key or passphrase that opened the vault.
-    pub(super) opened_by: Option<OpenedBy>,
     /// True where the passphrase of the environment has been used and dropped.
     pub(super) forgotten: bool,
     /// True where the user makes the vault, and chooses what opens it.

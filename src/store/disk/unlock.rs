@@ -29,8 +29,6 @@ pub struct Unlock {
     pub root: Option<Key>,
     /// True to ask the agent; false where the passphrase itself is wanted.
     pub agent: bool,
-    /// True to run the programs that give a key or a passphrase. They may ask the user.
-    pub runs_programs: bool,
     /// The function that tells the user of a command a sentence. A bridge has the log.
     pub tell: Option<fn(&str)>,
 }
@@ -46,7 +44,6 @@ impl Default for Unlock {
             credential: None,
             root: None,
             agent: true,
-            runs_programs: true,
             tell: None,
         }
     }

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::store::agent;
 use crate::store::contents::{Contents, Keys};
-use crate::store::disk::state::{DiskState, OpenedBy};
+use crate::store::disk::state::DiskState;
 use crate::store::disk::unlock::Unlock;
 use crate::store::disk::vault_file::VaultFile;
 use crate::store::envelope::{self, MOST_TRIED, Sealed};
@@ -81,19 +81,14 @@ impl Unlocker {
     fn unlock(&self, state: &mut DiskState, sealed: &Sealed) -> Result<(Contents, Keys), Error> {
         self.refuse_odd_configuration()?;
         state.is_by_key_file = false;
-        state.opened_by = None;
         if let Some(root) = state.inherited.clone()
             && let Ok(opened) = self.opened_by(root, sealed)
         {
-            state.opened_by = Some(OpenedBy::OtherProcess);
             return Ok(opened);
         }
         if let Some(root) = self.agents_key(sealed) {
             match self.opened_by(root, sealed) {
-                Ok(opened) => {
-                    state.opened_by = Some(OpenedBy::Agent);
-                    return Ok(opened);
-                }
+                Ok(opened) => return Ok(opened),
                 Err(error) => tracing::debug!(%error, "the agent's key is not this vault's"),
             }
         }
@@ -136,24 +131,20 @@ impl Unlocker {
         // The reason why a usable way failed; reported if no other way opens the vault.
         let mut obstacle = None;
 
-        if let Some((root, by)) = self.root_by_key_file(sealed, &mut obstacle)? {
+        if let Some(root) = self.root_by_key_file(sealed, &mut obstacle)? {
             state.is_by_key_file = true;
-            state.opened_by = Some(by);
             return Ok(root);
         }
         if takes_passphrase && let Some(passphrase) = self.given(state)? {
             let root = self.try_slots(sealed, Opener::Passphrase(passphrase.expose()))?;
             let root = root.ok_or_else(|| self.wrong_passphrase(sealed, state.sources.name()))?;
-            state.opened_by = state.sources.name().map(OpenedBy::Passphrase);
             state.forget();
             return Ok(root);
         }
-        if let Some((root, label)) = self.root_by_program(state, sealed, &mut obstacle) {
-            state.opened_by = Some(OpenedBy::Program(label));
+        if let Some(root) = self.root_by_program(state, sealed, &mut obstacle) {
             return Ok(root);
         }
         if takes_passphrase && let Some(root) = self.ask(state, sealed)? {
-            state.opened_by = Some(OpenedBy::Typed);
             return Ok(root);
         }
         Err(self.closed(takes_passphrase, obstacle))
@@ -164,7 +155,7 @@ impl Unlocker {
         &self,
         sealed: &Sealed,
         obstacle: &mut Option<Error>,
-    ) -> Result<Option<(Key, OpenedBy)>, Error> {
+    ) -> Result<Option<Key>, Error> {
         if !sealed.slots().iter().any(is_raw) {
             return Ok(None);
         }
@@ -174,8 +165,7 @@ impl Unlocker {
             match files::read_key(path, self.file.loose()) {
                 Ok(None) => {}
                 Ok(Some(key)) => match self.try_slots(sealed, Opener::Raw(&key))? {
-                    Some(root) if *path == key_file => return Ok(Some((root, OpenedBy::KeyFile))),
-                    Some(root) => return Ok(Some((root, OpenedBy::Credential))),
+                    Some(root) => return Ok(Some(root)),
                     None => {
                         obstacle.get_or_insert(Error::WrongKey {
                             vault: self.file.paths().vault(),
@@ -189,31 +179,25 @@ impl Unlocker {
         Ok(None)
     }
 
-    /// Asks the programs that hold keys of slots, unless one has failed a moment ago. Returns the label of the slot too.
+    /// Asks the programs that hold keys of slots, unless one has failed a moment ago.
     fn root_by_program(
         &self,
         state: &mut DiskState,
         sealed: &Sealed,
         obstacle: &mut Option<Error>,
-    ) -> Option<(Key, &'static str)> {
+    ) -> Option<Key> {
         let programs = sealed.slots().iter().filter(|slot| is_raw(slot));
         let programs = programs.filter_map(|slot| Some((slot, KeyHolder::of(slot.label())?)));
         let programs: Vec<_> = programs.take(MOST_TRIED).collect();
-        if programs.is_empty() {
-            return None;
-        }
-        if !self.unlock.runs_programs {
-            let vault = self.file.paths().vault();
-            *obstacle = Some(Error::NotRun { vault });
-            return None;
-        }
-        if let Some(earlier) = state.failure() {
+        if let Some(earlier) = state.failure()
+            && !programs.is_empty()
+        {
             *obstacle = Some(earlier);
             return None;
         }
         for (slot, with) in programs {
             match self.fetch(with, sealed, slot) {
-                Ok(root) => return Some((root, with.label())),
+                Ok(root) => return Some(root),
                 Err(error) => *obstacle = Some(state.failed(error)),
             }
         }
@@ -255,10 +239,6 @@ impl Unlocker {
     /// Returns the passphrase of the first source that does not ask the user.
     pub(super) fn given(&self, state: &mut DiskState) -> Result<Option<Passphrase>, Error> {
         let is_program = state.sources.is_program();
-        if is_program && !self.unlock.runs_programs {
-            let vault = self.file.paths().vault();
-            return Err(Error::NotRun { vault });
-        }
         if is_program && let Some(earlier) = state.failure() {
             return Err(earlier);
         }

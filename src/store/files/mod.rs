@@ -349,22 +349,6 @@ pub struct FileLock {
 }
 
 impl FileLock {
-    /// Takes the lock, and waits for a process that holds it: for steps of milliseconds.
-    ///
-    /// # Errors
-    /// As [`FileLock::try_take`].
-    pub fn take(path: &Path, loose: bool) -> Result<Self, Error> {
-        let file = open_or_create(path, loose)?;
-        match file.lock() {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(source) if system::is_unsupported(&source) => {
-                let path = path.into();
-                Err(Error::NoLocks { path, source })
-            }
-            Err(source) => Err(Error::io("lock", path)(source)),
-        }
-    }
-
     /// Takes the lock; `None` if another process holds it, or this one. Does not wait. `loose` permits any owner.
     ///
     /// # Errors

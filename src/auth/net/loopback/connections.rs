@@ -20,7 +20,7 @@ use url::Url;
 use super::callback_request::CallbackRequest;
 use super::fields::{is_prefetch, text_of};
 use super::handle::ListenerHandle;
-use super::pages::{self, About, CallbackPage, PageResponse, page_of, redirected, refused};
+use super::pages::{self, CallbackPage, PageResponse, page_of, redirected, refused};
 use super::start::StartPage;
 
 pub(super) const MAX_CONNECTIONS: usize = 64;
@@ -43,8 +43,6 @@ pub(super) struct Connections {
     pub(super) uri: String,
     pub(super) start: Option<Arc<StartPage>>,
     pub(super) onward: Option<Url>,
-    /// The names that the pages show.
-    pub(super) about: Arc<About>,
     pub(super) requests: mpsc::Sender<CallbackRequest>,
     pub(super) permits: Arc<Semaphore>,
     /// True while a connection waits for a permit.
@@ -120,7 +118,7 @@ impl Connections {
             return refused(StatusCode::NOT_FOUND);
         }
         if !self.hosts.contains(&host.to_ascii_lowercase()) {
-            return page_of(StatusCode::MISDIRECTED_REQUEST, pages::other_address());
+            return page_of(StatusCode::MISDIRECTED_REQUEST, pages::OTHER_ADDRESS);
         }
         if let Some(start) = start {
             return start.respond(request.method(), headers);
@@ -149,34 +147,22 @@ impl Connections {
             page,
         };
         if self.requests.send(callback).await.is_err() {
-            return page_of(StatusCode::GONE, pages::ended());
+            return refused(StatusCode::GONE);
         }
-        let page = shown.await.ok();
-        self.answer(page, as_get.as_deref())
-    }
-
-    /// Returns the response for a request at the redirect URI; without a page, the sign-in waits no more. `as_get` is the
-    /// address of a POST's GET.
-    fn answer(&self, page: Option<CallbackPage>, as_get: Option<&str>) -> PageResponse {
-        let about = &self.about;
-        match page {
-            Some(CallbackPage::Again(url)) => redirected(url.as_str(), pages::on_the_way()),
-            Some(CallbackPage::AsGet) => match as_get {
-                Some(url) if url.len() <= MAX_GET_URL => redirected(url, pages::on_the_way()),
+        match shown.await {
+            Ok(CallbackPage::Again(url)) => redirected(url.as_str(), pages::REDIRECTED),
+            Ok(CallbackPage::AsGet) => match as_get {
+                Some(url) if url.len() <= MAX_GET_URL => redirected(&url, pages::REDIRECTED),
                 _ => refused(StatusCode::BAD_REQUEST),
             },
-            Some(CallbackPage::SignedIn) => match &self.onward {
-                Some(url) => redirected(url.as_str(), pages::signed_in(about)),
-                None => page_of(StatusCode::OK, pages::signed_in(about)),
+            Ok(CallbackPage::SignedIn) => match &self.onward {
+                Some(url) => redirected(url.as_str(), pages::SIGNED_IN),
+                None => page_of(StatusCode::OK, pages::SIGNED_IN),
             },
-            Some(CallbackPage::Failed(ending)) => {
-                page_of(StatusCode::OK, pages::failed(about, &ending))
-            }
-            Some(CallbackPage::NotOurs) => pages::not_the_answer(),
-            Some(CallbackPage::OtherBrowser) => {
-                page_of(StatusCode::FORBIDDEN, pages::other_browser(about))
-            }
-            None => page_of(StatusCode::GONE, pages::ended()),
+            Ok(CallbackPage::Failed) => page_of(StatusCode::OK, pages::FAILED),
+            Ok(CallbackPage::NotOurs) => refused(StatusCode::BAD_REQUEST),
+            Ok(CallbackPage::OtherBrowser) => page_of(StatusCode::FORBIDDEN, pages::OTHER_BROWSER),
+            Err(_) => refused(StatusCode::GONE),
         }
     }
 

@@ -12,7 +12,7 @@
 //!
 //! RFC 9700 section 4.7, RFC 6265, RFC 6265bis section 5.6.7 (`SameSite`).
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ::http::header::{COOKIE, HeaderMap, HeaderValue, ORIGIN, SET_COOKIE};
@@ -23,8 +23,8 @@ use url::Url;
 
 use super::fields::{is_prefetch, text_of};
 use super::pages::{
-    About, Ending, Page, PageResponse, Reason, failed, no_navigation, on_the_way, opened_before,
-    over, page_of, redirected, refused, signed_in,
+    FAILED, NO_NAVIGATION, OPENED_BEFORE, OVER, PageResponse, REDIRECTED, SIGNED_IN, page_of,
+    redirected, refused,
 };
 use crate::secret::Secret;
 
@@ -36,8 +36,6 @@ pub(super) struct StartPage {
     name: String,
     /// The attributes of the cookie.
     attributes: String,
-    /// The names that the pages show.
-    about: Arc<About>,
     progress: Mutex<Progress>,
     /// True once a browser without the cookie has come after the first one.
     is_contested: watch::Sender<bool>,
@@ -50,13 +48,11 @@ struct Progress {
     is_opened: bool,
     /// True once the sign-in has ended with tokens.
     is_over: bool,
-    /// True once the time for the sign-in is over.
-    is_too_late: bool,
 }
 
 impl StartPage {
     /// Makes a start page below the path of the callback, so that one cookie path covers both and little else.
-    pub(super) fn below(callback: &str, lifetime: Duration, about: Arc<About>) -> Self {
+    pub(super) fn below(callback: &str, lifetime: Duration) -> Self {
         let random = |bytes| CsrfToken::new_random_len(bytes).into_secret();
         let (folder, name) = (callback.trim_end_matches('/'), random(8));
         let scope = cookie_path(callback);
@@ -68,7 +64,6 @@ impl StartPage {
                 "Path={scope}; Max-Age={}; HttpOnly; SameSite=Lax",
                 lifetime.as_secs()
             ),
-            about,
             progress: Mutex::default(),
             is_contested: watch::Sender::new(false),
         }
@@ -86,11 +81,6 @@ impl StartPage {
     /// Notes that the sign-in has brought tokens: the page sends no browser to the authorization server any more.
     pub(super) fn finish(&self) {
         self.progress().is_over = true;
-    }
-
-    /// Notes that the time for the sign-in is over.
-    pub(super) fn expire(&self) {
-        self.progress().is_too_late = true;
     }
 
     /// Says whether a second browser has opened the page before the sign-in was over.
@@ -124,10 +114,10 @@ impl StartPage {
         }
         if is_prefetch(headers) {
             // A browser drops a prefetch that failed, and asks again when the user goes there.
-            return page_of(StatusCode::SERVICE_UNAVAILABLE, no_navigation());
+            return page_of(StatusCode::SERVICE_UNAVAILABLE, NO_NAVIGATION);
         }
         if !may_be_navigation(headers) {
-            return page_of(StatusCode::FORBIDDEN, no_navigation());
+            return page_of(StatusCode::FORBIDDEN, NO_NAVIGATION);
         }
         let has_cookie = self.has_cookie(headers);
         let mut progress = self.progress();
@@ -136,22 +126,19 @@ impl StartPage {
         };
         if progress.is_over {
             return match has_cookie {
-                true => page_of(StatusCode::OK, signed_in(&self.about)),
-                false => page_of(StatusCode::GONE, over(&self.about)),
+                true => page_of(StatusCode::OK, SIGNED_IN),
+                false => page_of(StatusCode::GONE, OVER),
             };
-        }
-        if progress.is_too_late {
-            return page_of(StatusCode::GONE, self.failed(Reason::TooLate));
         }
         if progress.is_opened && !has_cookie {
             self.is_contested.send_replace(true);
-            return page_of(StatusCode::CONFLICT, opened_before(&self.about));
+            return page_of(StatusCode::CONFLICT, OPENED_BEFORE);
         }
         if self.is_contested() {
-            return page_of(StatusCode::OK, self.failed(Reason::OpenedTwice));
+            return page_of(StatusCode::OK, FAILED);
         }
         progress.is_opened = true;
-        let mut answer = redirected(request.as_str(), on_the_way());
+        let mut answer = redirected(request.as_str(), REDIRECTED);
         let cookie = format!(
             "{}={}; {}",
             self.name,
@@ -163,10 +150,6 @@ impl StartPage {
             answer.headers_mut().insert(SET_COOKIE, cookie);
         }
         answer
-    }
-
-    fn failed(&self, reason: Reason) -> Page {
-        failed(&self.about, &Ending { reason, hint: None })
     }
 
     fn progress(&self) -> MutexGuard<'_, Progress> {

@@ -41,12 +41,7 @@ fn every_challenge_in_the_fixtures_is_read() {
                 other => panic!("{other} in {}", path.display()),
             }
         }
-        let read = Challenge::read(401, &headers);
-        let schemes = read.schemes.iter().map(|it| it.to_ascii_lowercase());
-        let is_dpop = schemes.clone().any(|it| it == "dpop");
-        assert_eq!(is_dpop, wanted.takes_dpop, "{}", path.display());
-        wanted.schemes.clone_from(&read.schemes);
-        assert_eq!(read, wanted, "{}", path.display());
+        assert_eq!(Challenge::read(401, &headers), wanted, "{}", path.display());
         seen += 1;
     }
     assert!(seen >= 20, "only {seen} fixtures");
@@ -56,16 +51,6 @@ fn every_challenge_in_the_fixtures_is_read() {
 fn no_header_is_still_a_challenge() {
     assert_eq!(read(&[]).status, 401);
     assert_eq!(read(&[]).scope, None);
-}
-
-#[test]
-fn every_scheme_is_named_as_it_was_written() {
-    let fields = [
-        "Negotiate YII=, Basic realm=\"a, Bearer\"",
-        "bearer scope=a",
-    ];
-    assert_eq!(*read(&fields).schemes, ["Negotiate", "Basic", "bearer"]);
-    assert!(read(&["=\"x\""]).schemes.is_empty());
 }
 
 #[test]

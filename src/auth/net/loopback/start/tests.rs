@@ -11,7 +11,7 @@ fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
 }
 
 fn page() -> StartPage {
-    let page = StartPage::below("/cb/x", Duration::from_secs(600), Arc::default());
+    let page = StartPage::below("/cb/x", Duration::from_secs(600));
     page.leads_to(Url::parse("https://as.example.com/authorize?state=s").unwrap());
     page
 }
@@ -87,7 +87,7 @@ fn the_path_of_the_cookie_covers_callback_and_start_page() {
         ("/a/b;c=d", "/a/", "/a/b;c=d/"),
         ("/\u{e4}", "/", "/\u{e4}/"),
     ] {
-        let page = StartPage::below(callback, Duration::ZERO, Arc::default());
+        let page = StartPage::below(callback, Duration::ZERO);
         assert!(
             page.attributes.starts_with(&format!("Path={scope};")),
             "{callback}"

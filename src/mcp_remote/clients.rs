@@ -2,16 +2,26 @@
 //!
 //! Every client has its own names for the table (`mcpServers`, `servers`, `context_servers`, `mcp`, `extensions`, a
 //! table per project), but in all of them a server is an object with a command and its words, so the search looks for
-//! such objects at any depth. `mcp_remote::command_line` finds mcp-remote among them.
+//! such objects at any depth. [`crate::mcp_remote::command_line`] finds mcp-remote among them.
 
 use std::collections::HashMap;
 
-use super::edit::Format;
 use crate::text::printable;
 use serde_json::{Map, Value};
 use toml_edit::{Document, Item, TableLike, Value as Toml};
 use yaml_rust2::parser::{Event, Parser};
 use yaml_rust2::{Yaml, YamlLoader};
+
+/// The language of a configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// JSON, perhaps with comments and commas too many.
+    Json,
+    /// TOML.
+    Toml,
+    /// YAML.
+    Yaml,
+}
 
 /// A server that a client starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,9 +38,9 @@ pub struct Server {
 ///
 /// # Errors
 /// The reason, as text.
-pub fn servers(text: &str, format: Format) -> Result<Vec<Server>, String> {
-    let value = match format {
-        Format::Json => {
+pub fn servers(text: &str, language: Language) -> Result<Vec<Server>, String> {
+    let value = match language {
+        Language::Json => {
             let text = text.trim_start_matches('\u{feff}');
             jsonc_parser::parse_to_serde_value::<Value>(
                 text,
@@ -39,11 +49,11 @@ pub fn servers(text: &str, format: Format) -> Result<Vec<Server>, String> {
             .map_err(|error| position(&error.to_string()))?
         }
         // The parser's errors quote the line, and lines may hold secrets.
-        Format::Toml => {
+        Language::Toml => {
             let document = Document::parse(text).map_err(|error| position(error.message()))?;
             table(document.as_table())
         }
-        Format::Yaml => {
+        Language::Yaml => {
             check_yaml(text)?;
             let documents =
                 YamlLoader::load_from_str(text).map_err(|error| position(error.info()))?;
@@ -206,8 +216,8 @@ fn plain(yaml: &Yaml) -> Value {
 mod tests {
     use super::*;
 
-    fn found(text: &str, format: Format) -> Vec<(String, String)> {
-        let servers = servers(text, format).unwrap();
+    fn found(text: &str, language: Language) -> Vec<(String, String)> {
+        let servers = servers(text, language).unwrap();
         let told = |server: Server| (server.name, server.words.join(" "));
         servers.into_iter().map(told).collect()
     }
@@ -219,36 +229,36 @@ mod tests {
             "npx -y mcp-remote https://a.example/mcp".to_owned(),
         )];
         let args = r#"["-y", "mcp-remote", "https://a.example/mcp"]"#;
-        for (client, text, format) in [
-            ("claude desktop, cursor, windsurf, gemini", format!(r#"{{"mcpServers":{{"x":{{"command":"npx","args":{args}}}}}}}"#), Format::Json),
-            ("claude code", format!(r#"{{"projects":{{"/p":{{"mcpServers":{{"x":{{"type":"stdio","command":"npx","args":{args},"env":{{}}}}}}}}}}}}"#), Format::Json),
-            ("vs code", format!(r#"{{"servers":{{"x":{{"command":"npx","args":{args}}}}}}}"#), Format::Json),
-            ("vs code settings", format!(r#"{{"mcp":{{"servers":{{"x":{{"command":"npx","args":{args}}}}}}}}}"#), Format::Json),
-            ("zed", format!("// settings\n{{\"context_servers\": {{ /* mine */ \"x\": {{\"source\":\"custom\",\"command\":\"npx\",\"args\":{args},}},}},}}"), Format::Json),
-            ("zed of old", format!(r#"{{"context_servers":{{"x":{{"command":{{"path":"npx","args":{args},"env":null}}}}}}}}"#), Format::Json),
-            ("opencode", r#"{"mcp":{"x":{"type":"local","command":["npx","-y","mcp-remote","https://a.example/mcp"]}}}"#.to_owned(), Format::Json),
-            ("codex", format!("model = \"m\"\n[mcp_servers.x]\ncommand = \"npx\"\nargs = {args}\n"), Format::Toml),
-            ("goose", "extensions:\n  x:\n    type: stdio\n    cmd: npx\n    args:\n      - -y\n      - mcp-remote\n      - https://a.example/mcp\n".to_owned(), Format::Yaml),
+        for (client, text, language) in [
+            ("claude desktop, cursor, windsurf, gemini", format!(r#"{{"mcpServers":{{"x":{{"command":"npx","args":{args}}}}}}}"#), Language::Json),
+            ("claude code", format!(r#"{{"projects":{{"/p":{{"mcpServers":{{"x":{{"type":"stdio","command":"npx","args":{args},"env":{{}}}}}}}}}}}}"#), Language::Json),
+            ("vs code", format!(r#"{{"servers":{{"x":{{"command":"npx","args":{args}}}}}}}"#), Language::Json),
+            ("vs code settings", format!(r#"{{"mcp":{{"servers":{{"x":{{"command":"npx","args":{args}}}}}}}}}"#), Language::Json),
+            ("zed", format!("// settings\n{{\"context_servers\": {{ /* mine */ \"x\": {{\"source\":\"custom\",\"command\":\"npx\",\"args\":{args},}},}},}}"), Language::Json),
+            ("zed of old", format!(r#"{{"context_servers":{{"x":{{"command":{{"path":"npx","args":{args},"env":null}}}}}}}}"#), Language::Json),
+            ("opencode", r#"{"mcp":{"x":{"type":"local","command":["npx","-y","mcp-remote","https://a.example/mcp"]}}}"#.to_owned(), Language::Json),
+            ("codex", format!("model = \"m\"\n[mcp_servers.x]\ncommand = \"npx\"\nargs = {args}\n"), Language::Toml),
+            ("goose", "extensions:\n  x:\n    type: stdio\n    cmd: npx\n    args:\n      - -y\n      - mcp-remote\n      - https://a.example/mcp\n".to_owned(), Language::Yaml),
         ] {
-            assert_eq!(found(&text, format), wanted, "{client}");
+            assert_eq!(found(&text, language), wanted, "{client}");
         }
     }
 
     #[test]
     fn the_environment_comes_with_it() {
-        for (text, format) in [
+        for (text, language) in [
             (
                 r#"{"x":{"command":"c","env":{"A":"1","N":2}}}"#,
-                Format::Json,
+                Language::Json,
             ),
             (
                 r#"{"x":{"command":["c"],"environment":{"A":"1"}}}"#,
-                Format::Json,
+                Language::Json,
             ),
-            ("[x]\ncommand='c'\nenv={A='1'}", Format::Toml),
-            ("x: {cmd: c, envs: {A: '1'}}", Format::Yaml),
+            ("[x]\ncommand='c'\nenv={A='1'}", Language::Toml),
+            ("x: {cmd: c, envs: {A: '1'}}", Language::Yaml),
         ] {
-            let [server] = servers(text, format).unwrap().try_into().unwrap();
+            let [server] = servers(text, language).unwrap().try_into().unwrap();
             assert_eq!(server.environment.get("A").unwrap(), "1", "{text}");
             assert_eq!(server.environment.len(), 1);
         }
@@ -256,34 +266,34 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_says_where_and_shows_nothing() {
-        for (text, format) in [
-            ("{\"token\": \"s3cret\" \"x\"]", Format::Json),
-            ("token = s3cret", Format::Toml),
-            ("a: [s3cret", Format::Yaml),
+        for (text, language) in [
+            ("{\"token\": \"s3cret\" \"x\"]", Language::Json),
+            ("token = s3cret", Language::Toml),
+            ("a: [s3cret", Language::Yaml),
         ] {
-            let error = servers(text, format).unwrap_err();
+            let error = servers(text, language).unwrap_err();
             assert!(!error.is_empty() && !error.contains("s3cret"), "{error}");
         }
-        assert_eq!(servers("", Format::Json).unwrap(), []);
-        assert_eq!(servers("", Format::Yaml).unwrap(), []);
+        assert_eq!(servers("", Language::Json).unwrap(), []);
+        assert_eq!(servers("", Language::Yaml).unwrap(), []);
         let dashes = format!("a:\n  {}b", "- ".repeat(100_000));
-        assert!(servers(&dashes, Format::Yaml).is_err());
+        assert!(servers(&dashes, Language::Yaml).is_err());
         let mut aliases = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for level in 1..9 {
             let last = format!("*a{}, ", level - 1).repeat(10);
             aliases += &format!("a{level}: &a{level} [{last}]\n");
         }
-        assert!(servers(&aliases, Format::Yaml).is_err());
+        assert!(servers(&aliases, Language::Yaml).is_err());
         let shared = "x: &x {cmd: c}\ny: *x\n";
-        assert_eq!(servers(shared, Format::Yaml).unwrap().len(), 2);
+        assert_eq!(servers(shared, Language::Yaml).unwrap().len(), 2);
         for depth in [400, 100_000] {
             let deep = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-            for format in [Format::Json, Format::Toml, Format::Yaml] {
-                let deep = match format {
-                    Format::Toml => format!("a={deep}"),
+            for language in [Language::Json, Language::Toml, Language::Yaml] {
+                let deep = match language {
+                    Language::Toml => format!("a={deep}"),
                     _ => deep.clone(),
                 };
-                assert_eq!(servers(&deep, format).unwrap_or_default(), []);
+                assert_eq!(servers(&deep, language).unwrap_or_default(), []);
             }
         }
     }

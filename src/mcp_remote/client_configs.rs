@@ -1,32 +1,81 @@
-//! The rules for opening hosts' configuration files: a user's file is the user's, and no pipe is waited for.
+//! The paths of MCP clients' configuration files, and the rules for opening them.
+//!
+//! A user's own files state what the user runs. A project's files state what the author of the project would like to
+//! run, and a user who clones a repository has them in the current directory: the two are kept apart from the first
+//! line on.
 
-use std::collections::HashMap;
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::host::System;
-use super::places::{Author, Folders, Place};
+use crate::mcp_remote::clients::Language;
 
-/// Returns the directories of this process; `None` for a user without a home.
-pub fn folders(variables: &HashMap<String, String>) -> Option<Folders> {
-    let home = dirs::home_dir()?;
-    let system = System::of_this_build();
-    let mut folders = Folders::new(system, home, variables.clone());
-    if let Some(settings) = dirs::config_dir() {
-        folders.settings = settings;
+/// The directories that all others are under.
+#[derive(Clone, Debug)]
+pub struct Folders {
+    /// The user's home directory.
+    pub home: PathBuf,
+    /// The directory in which applications keep settings: `~/.config`, `~/Library/Application Support`, `%APPDATA%`.
+    pub config: PathBuf,
+    /// The directory in which mcpipe was started, which may be a project's.
+    pub project: Option<PathBuf>,
+}
+
+impl Folders {
+    /// Returns the directories of this process; `None` for a user without a home.
+    pub fn of_this_process() -> Option<Self> {
+        let home = dirs::home_dir()?;
+        Some(Self {
+            config: dirs::config_dir().unwrap_or_else(|| home.join(".config")),
+            home,
+            project: std::env::current_dir().ok(),
+        })
     }
-    if system == System::Windows {
-        if let Some(local) = dirs::data_local_dir() {
-            folders.local = local;
+}
+
+/// The author of a configuration file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Author {
+    /// The user's, in the user's own directories.
+    User,
+    /// The project's, in the current directory: any other user may have written it.
+    Project,
+    /// A file that the user named on the command line.
+    Named,
+}
+
+/// A configuration file that may be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The MCP client that reads it.
+    pub client: String,
+    /// The author.
+    pub author: Author,
+    /// The path.
+    pub path: PathBuf,
+    /// The language.
+    pub language: Language,
+}
+
+impl Place {
+    /// Makes the place of a file that the user named.
+    pub fn named(path: PathBuf) -> Self {
+        let client = path.file_name().unwrap_or(path.as_os_str());
+        Self {
+            client: client.to_string_lossy().into_owned(),
+            author: Author::Named,
+            language: language(&path),
+            path,
         }
-        let packages = std::fs::read_dir(folders.local.join("Packages"));
-        let names = packages.into_iter().flatten().flatten();
-        let names = names.filter_map(|entry| entry.file_name().into_string().ok());
-        folders.packages = names.collect();
     }
-    folders.project = std::env::current_dir().ok();
-    Some(folders)
+}
+
+fn language(path: &Path) -> Language {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("toml") => Language::Toml,
+        Some("yaml" | "yml") => Language::Yaml,
+        _ => Language::Json,
+    }
 }
 
 /// The reason why a configuration file is not read.
@@ -149,9 +198,94 @@ fn open_at_once(path: &Path) -> io::Result<File> {
     File::open(path)
 }
 
+/// Returns the places of all files, existing or not; the user's before the project's, so that a file that is both is
+/// the user's.
+pub fn all(folders: &Folders) -> Vec<Place> {
+    let Folders { home, config, .. } = folders;
+    let dotted = &home.join(".config");
+    let users = [
+        (
+            "Claude Desktop",
+            config,
+            "Claude/claude_desktop_config.json",
+        ),
+        ("Cursor", home, ".cursor/mcp.json"),
+        ("Windsurf", home, ".codeium/windsurf/mcp_config.json"),
+        ("Claude Code", home, ".claude.json"),
+        ("VS Code", config, "Code/User/mcp.json"),
+        ("VS Code", config, "Code/User/settings.json"),
+        ("Gemini", home, ".gemini/settings.json"),
+        ("Codex", home, ".codex/config.toml"),
+        ("Goose", dotted, "goose/config.yaml"),
+        ("Goose", config, "goose/config.yaml"),
+        ("Goose", config, "Block/goose/config/config.yaml"),
+        ("Zed", dotted, "zed/settings.json"),
+        ("Zed", config, "zed/settings.json"),
+        ("opencode", dotted, "opencode/opencode.json"),
+        ("opencode", config, "opencode/opencode.json"),
+        ("opencode", dotted, "opencode/opencode.jsonc"),
+        ("opencode", config, "opencode/opencode.jsonc"),
+    ];
+    let projects = [
+        ("Cursor", ".cursor/mcp.json"),
+        ("Claude Code", ".mcp.json"),
+        ("VS Code", ".vscode/mcp.json"),
+        ("Gemini", ".gemini/settings.json"),
+        ("Codex", ".codex/config.toml"),
+        ("Zed", ".zed/settings.json"),
+        ("opencode", "opencode.json"),
+        ("opencode", "opencode.jsonc"),
+    ];
+    let users = users.map(|(client, root, file)| (client, Author::User, root.join(file)));
+    let projects = folders
+        .project
+        .iter()
+        .flat_map(|root| projects.map(|(client, file)| (client, Author::Project, root.join(file))));
+    let mut places: Vec<Place> = Vec::new();
+    for (client, author, path) in users.into_iter().chain(projects) {
+        if !places.iter().any(|place| place.path == path) {
+            places.push(Place {
+                client: client.to_owned(),
+                author,
+                language: language(&path),
+                path,
+            });
+        }
+    }
+    places
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_place_is_looked_at_twice() {
+        let folders = Folders {
+            home: "/h".into(),
+            config: "/h/.config".into(),
+            project: Some("/h".into()),
+        };
+        let places = all(&folders);
+        let mut paths: Vec<_> = places.iter().map(|place| &place.path).collect();
+        paths.sort();
+        paths.dedup();
+        assert_eq!(paths.len(), places.len());
+        let of = |path: &str| {
+            places
+                .iter()
+                .find(|place| place.path == Path::new(path))
+                .unwrap()
+        };
+        assert_eq!(of("/h/.codex/config.toml").language, Language::Toml);
+        assert_eq!(of("/h/.config/goose/config.yaml").language, Language::Yaml);
+        assert_eq!(
+            of("/h/.config/Claude/claude_desktop_config.json").language,
+            Language::Json
+        );
+        assert_eq!(of("/h/.cursor/mcp.json").author, Author::User);
+        assert_eq!(of("/h/.mcp.json").author, Author::Project);
+    }
 
     #[cfg(unix)]
     #[test]

@@ -18,8 +18,7 @@ use crate::remote::https::Https;
 use crate::remote::{Answer, Outgoing, Remote as _, TransportError, Verb};
 
 /// The server's reaction to a request without a credential.
-#[derive(Clone, Debug)]
-pub enum Greeting {
+pub(super) enum Greeting {
     /// A challenge: the server wants a credential.
     Challenged(Challenge),
     /// A refusal with this status, and without a challenge.
@@ -32,7 +31,7 @@ pub enum Greeting {
 
 impl Greeting {
     /// Returns the challenge, if there was one.
-    pub fn challenge(&self) -> Option<Challenge> {
+    pub(super) fn challenge(&self) -> Option<Challenge> {
         match self {
             Self::Challenged(challenge) => Some(challenge.clone()),
             Self::Refused(_) | Self::Absent(_) | Self::Answered => None,
@@ -41,19 +40,13 @@ impl Greeting {
 }
 
 /// Returns the server's challenge to requests without a credential, if there is one.
-///
-/// # Errors
-/// The server cannot be reached, or its answer breaks HTTP.
-pub async fn challenge(remote: &Https) -> Result<Option<Challenge>, TransportError> {
+pub(super) async fn challenge(remote: &Https) -> Result<Option<Challenge>, TransportError> {
     Ok(greeting(remote).await?.challenge())
 }
 
 /// Returns the challenge to the first request alone. The challenge says where the metadata are, and an import needs no
 /// more.
-///
-/// # Errors
-/// As [`challenge`].
-pub async fn first_challenge(remote: &Https) -> Result<Option<Challenge>, TransportError> {
+pub(super) async fn first_challenge(remote: &Https) -> Result<Option<Challenge>, TransportError> {
     let initialize = initialize();
     match sent(remote, &initialize, &HeaderMap::new()).await {
         Ok(Answer::Challenged(challenge)) => Ok(Some(challenge)),
@@ -63,10 +56,7 @@ pub async fn first_challenge(remote: &Https) -> Result<Option<Challenge>, Transp
 }
 
 /// Sends `initialize`, and where the server lets that pass, a request for the list of tools.
-///
-/// # Errors
-/// As [`challenge`].
-pub async fn greeting(remote: &Https) -> Result<Greeting, TransportError> {
+pub(super) async fn greeting(remote: &Https) -> Result<Greeting, TransportError> {
     let initialize = initialize();
     let (greeting, further) = match sent(remote, &initialize, &HeaderMap::new()).await {
         Ok(Answer::Challenged(challenge)) => return Ok(Greeting::Challenged(challenge)),
